@@ -1,0 +1,13 @@
+import type { Options } from 'tsup';
+import { libraryConfig } from '../../tsup.config.base.ts';
+
+const config: Options = libraryConfig({
+  index: 'src/index.ts',
+  memory: 'src/memory.ts',
+  redis: 'src/redis.ts',
+  postgres: 'src/postgres.ts',
+  conformance: 'src/conformance.ts',
+  testing: 'src/testing.ts',
+});
+
+export default config;
