@@ -1,0 +1,92 @@
+import type { CallContext, CallInit, ContextChange, Cost } from './policy.ts';
+
+const nothing = (): void => {};
+const noCost: Cost = Object.freeze({});
+
+interface Fields {
+  readonly key: string;
+  readonly tenant: string | undefined;
+  readonly run: string | undefined;
+  readonly model: string | undefined;
+  readonly cost: Cost;
+  readonly priority: string | undefined;
+  readonly deadline: number | undefined;
+  readonly traceparent: string | undefined;
+  readonly attempt: number;
+}
+
+/** The one implementation of {@link CallContext}. The signal is made on first use: most local calls never look at it. */
+class Context implements CallContext {
+  readonly key: string;
+  readonly tenant: string | undefined;
+  readonly run: string | undefined;
+  readonly model: string | undefined;
+  readonly cost: Cost;
+  readonly priority: string | undefined;
+  readonly deadline: number | undefined;
+  readonly traceparent: string | undefined;
+  readonly attempt: number;
+  readonly settle: (usage: Cost) => void;
+  #signal: AbortSignal | undefined;
+  readonly #parent: CallContext | undefined;
+
+  constructor(fields: Fields, settle: (usage: Cost) => void, signal?: AbortSignal, parent?: CallContext) {
+    this.key = fields.key;
+    this.tenant = fields.tenant;
+    this.run = fields.run;
+    this.model = fields.model;
+    this.cost = fields.cost;
+    this.priority = fields.priority;
+    this.deadline = fields.deadline;
+    this.traceparent = fields.traceparent;
+    this.attempt = fields.attempt;
+    this.settle = settle;
+    this.#signal = signal;
+    this.#parent = parent;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= this.#parent?.signal ?? new AbortController().signal;
+    return this.#signal;
+  }
+
+  derive(change: ContextChange): CallContext {
+    const fields: Fields = {
+      key: this.key,
+      tenant: this.tenant,
+      run: this.run,
+      model: change.model ?? this.model,
+      cost: change.cost ?? this.cost,
+      priority: this.priority,
+      deadline: change.deadline ?? this.deadline,
+      traceparent: this.traceparent,
+      attempt: change.attempt ?? this.attempt,
+    };
+    return new Context(fields, this.#settler(change.onSettle), change.signal, this);
+  }
+
+  #settler(onSettle: ((usage: Cost) => void) | undefined): (usage: Cost) => void {
+    if (onSettle === undefined) return this.settle;
+    const outer = this.settle;
+    return (usage) => {
+      onSettle(usage);
+      outer(usage);
+    };
+  }
+}
+
+/** The context of a new call. */
+export function createContext(init: CallInit = {}): CallContext {
+  const fields: Fields = {
+    key: init.key ?? 'default',
+    tenant: init.tenant,
+    run: init.run,
+    model: init.model,
+    cost: init.cost ?? noCost,
+    priority: init.priority,
+    deadline: init.deadline,
+    traceparent: init.traceparent,
+    attempt: 1,
+  };
+  return new Context(fields, nothing, init.signal);
+}
