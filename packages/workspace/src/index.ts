@@ -1,2 +1,18 @@
-/** The version of this package. */
-export const version = '0.1.0';
+export type { Clock } from './clock.ts';
+export { type Duration, InvalidDurationError } from './duration.ts';
+export * from './errors.ts';
+export type {
+  CheckedOutEvent,
+  CheckoutFailedEvent,
+  CheckoutInfo,
+  DisposedEvent,
+  EvictedEvent,
+  FetchedEvent,
+  FetchInfo,
+  GaugesEvent,
+  HealedEvent,
+  WorkspaceInstrumentation,
+} from './instrumentation.ts';
+export type * from './manager.ts';
+export type { StrategyName, StrategyProbe } from './strategy.ts';
+export type * from './workspace.ts';
