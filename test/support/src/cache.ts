@@ -1,0 +1,92 @@
+import { constants } from 'node:fs';
+import { access, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** The folder that keeps what is expensive to make (server binaries, data templates) between test runs. */
+export async function cacheFolder(): Promise<string> {
+  const preferred = join(ROOT, 'node_modules', '.cache', 'millrace');
+  try {
+    await mkdir(preferred, { recursive: true });
+    await access(preferred, constants.W_OK);
+    return preferred;
+  } catch {
+    // The checkout belongs to somebody else: a folder of our own, by user so that nobody reads what another wrote.
+    const own = join(tmpdir(), `millrace-cache-${userInfo().uid}`);
+    await mkdir(own, { recursive: true, mode: 0o700 });
+    if ((await stat(own)).uid !== process.getuid?.()) {
+      throw new Error(`${own} belongs to another user: remove it, or run the tests with another TMPDIR.`);
+    }
+    return own;
+  }
+}
+
+/**
+ * Returns the cached folder `name`, made once by `make` however many test processes ask at the same moment:
+ * one of them makes it in a draft beside it and renames it when it is complete, the others wait.
+ */
+export async function cachedFolder(name: string, make: (draft: string) => Promise<void>): Promise<string> {
+  const target = join(await cacheFolder(), name);
+  await mkdir(dirname(target), { recursive: true });
+  while (!(await exists(target))) {
+    const lock = await tryLock(`${target}.lock`);
+    if (!lock) {
+      await sleep(100);
+      continue;
+    }
+    try {
+      if (!(await exists(target))) await makeDraft(target, make);
+    } finally {
+      await rm(lock, { force: true });
+    }
+  }
+  return target;
+}
+
+async function makeDraft(target: string, make: (draft: string) => Promise<void>): Promise<void> {
+  const draft = await mkdtemp(`${target}.draft-`);
+  try {
+    await make(draft);
+    await rename(draft, target);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Takes the lock file, or takes it over from a process that died with it in its hand. */
+async function tryLock(path: string): Promise<string | undefined> {
+  try {
+    await writeFile(path, String(process.pid), { flag: 'wx' });
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const owner = Number(await readFile(path, 'utf8').catch(() => ''));
+  // An empty file is one whose owner is just about to write its pid; it becomes stale after a while.
+  const abandoned = owner > 0 ? !isAlive(owner) : await isOlderThan(path, 10_000);
+  if (abandoned) await rm(path, { force: true });
+  return undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function isOlderThan(path: string, ms: number): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > ms;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
