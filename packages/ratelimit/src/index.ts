@@ -1,8 +1,17 @@
-export * from './clock.ts';
+export { type Backoff, type BackoffOptions, exponential, type Jitter } from './backoff.ts';
+export { type Clock, systemClock } from './clock.ts';
 export { createContext } from './context.ts';
 export { type Duration, toMilliseconds } from './duration.ts';
 export * from './errors.ts';
 export * from './instrumentation.ts';
+export type { LimitMode, LimitOptions } from './limit-table.ts';
+export { type MemoryStore, type MemoryStoreOptions, memoryStore } from './memory.ts';
 export * from './policy.ts';
+export { type RateLimit, type RateLimitOptions, type RateLimitStats, rateLimit, type Ticket } from './rate-limit.ts';
+export { isTransient, type RetryOptions, retry } from './retry.ts';
+export { type HeadersLike, readRetryAfter, retryAfterOf } from './retry-after.ts';
+export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 export * from './store.ts';
+export { type TimeoutOptions, timeout } from './timeout.ts';
+export type { WaitingCall } from './waiting-line.ts';
 export { compose, wrap } from './wrap.ts';
