@@ -1,0 +1,144 @@
+import { join, resolve } from 'node:path';
+import ms, { type StringValue } from 'ms';
+import { z } from 'zod';
+
+/** The roles one process can play; `npm start` plays them all. */
+export const roles = ['api', 'worker', 'ci', 'janitor'] as const;
+export type Role = (typeof roles)[number];
+
+/** A variable of the environment has a value that Millrace cannot use. The message is one line and names it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError' as const;
+  readonly code = 'ERR_CONFIG' as const;
+}
+
+const loopbackNames = new Set(['127.0.0.1', '::1', 'localhost']);
+
+function url(...schemes: readonly string[]) {
+  return z.string().refine((value) => schemes.some((scheme) => value.startsWith(scheme)) && URL.canParse(value), {
+    error: `must be a URL that begins with ${schemes.join(' or ')}`,
+  });
+}
+
+function integer(minimum: number, maximum: number) {
+  const error = `must be a whole number from ${minimum} to ${maximum}`;
+  return z.coerce.number({ error }).int({ error }).min(minimum, { error }).max(maximum, { error });
+}
+
+const duration = z
+  .string()
+  .transform((value) => ms(value as StringValue))
+  .refine((value) => Number.isFinite(value) && value > 0, { error: "must be a duration such as '30s' or '2h'" });
+
+function list<T extends string>(values: readonly T[]) {
+  const error = `must be a comma-separated choice of ${values.join(', ')}`;
+  return z
+    .string()
+    .transform((value) => value.split(',').map((entry) => entry.trim()))
+    .pipe(z.array(z.enum(values, { error })).min(1, { error }));
+}
+
+const environment = z.object({
+  PORT: integer(0, 65_535).default(8080),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  DATA_DIR: z.string().min(1).default('.millrace'),
+  ROLES: list(roles).default([...roles]),
+  DATABASE_URL: url('postgres://', 'postgresql://').optional(),
+  DATABASE_POOL: integer(2, 1000).default(10),
+  QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://', 'postgres://', 'postgresql://').optional(),
+  RELAY_URL: url('memory:').default('memory:'),
+  OBJECTS_URL: url('file://').optional(),
+  EXECUTOR_URL: url('process:').default('process:'),
+  WORKER_CONCURRENCY: integer(1, 10_000).default(8),
+  RUN_TIMEOUT: duration.default(ms('1h')),
+  RUN_MAX_ATTEMPTS: integer(1, 1000).default(5),
+  RUN_LOG_BYTES: integer(1024, 2 ** 40).default(64 * 2 ** 20),
+  REPO_PROTOCOLS: list(['https', 'http', 'ssh', 'git', 'file']).optional(),
+  BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
+  DRAIN_TIMEOUT: duration.default(ms('30s')),
+  POLL_INTERVAL: duration.default(500),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be trace, debug, info, warn, error, fatal or silent',
+    })
+    .default('info'),
+});
+
+/** The settings of one process, checked, with every default filled in. Durations are milliseconds. */
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDirectory: string;
+  readonly roles: readonly Role[];
+  /** `embedded:` means the PostgreSQL that npm installed, in the data directory. */
+  readonly databaseUrl: string;
+  readonly databasePool: number;
+  readonly queueUrl: string;
+  readonly relayUrl: string;
+  readonly objectsUrl: string;
+  readonly executorUrl: string;
+  readonly workerConcurrency: number;
+  readonly runTimeout: number;
+  readonly runMaxAttempts: number;
+  readonly runLogBytes: number;
+  readonly repoProtocols: readonly string[];
+  readonly bodyLimit: number;
+  readonly drainTimeout: number;
+  readonly pollInterval: number;
+  readonly logLevel: string;
+}
+
+/**
+ * Reads the settings from the environment.
+ * @throws {ConfigError} one line that names the first variable that is wrong, and what it must be.
+ */
+export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: string = process.cwd()): Config {
+  const present = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const parsed = environment.safeParse(present);
+  if (!parsed.success) throw configError(parsed.error, variables);
+  const value = parsed.data;
+  const dataDirectory = resolve(workingDirectory, value.DATA_DIR);
+  return {
+    port: value.PORT,
+    host: value.HOST,
+    dataDirectory,
+    roles: value.ROLES,
+    databaseUrl: value.DATABASE_URL ?? 'embedded:',
+    databasePool: value.DATABASE_POOL,
+    queueUrl: value.QUEUE_URL ?? `sqlite://${join(dataDirectory, 'queue.db')}`,
+    relayUrl: value.RELAY_URL,
+    objectsUrl: value.OBJECTS_URL ?? `file://${join(dataDirectory, 'objects')}`,
+    executorUrl: value.EXECUTOR_URL,
+    workerConcurrency: value.WORKER_CONCURRENCY,
+    runTimeout: value.RUN_TIMEOUT,
+    runMaxAttempts: value.RUN_MAX_ATTEMPTS,
+    runLogBytes: value.RUN_LOG_BYTES,
+    repoProtocols: value.REPO_PROTOCOLS ?? defaultProtocols(value.HOST),
+    bodyLimit: value.BODY_LIMIT,
+    drainTimeout: value.DRAIN_TIMEOUT,
+    pollInterval: value.POLL_INTERVAL,
+    logLevel: value.LOG_LEVEL,
+  };
+}
+
+/** Only a server that nobody else can reach may be asked to read this machine's own repositories. */
+function defaultProtocols(host: string): string[] {
+  return isLoopback(host) ? ['https', 'http', 'ssh', 'file'] : ['https', 'ssh'];
+}
+
+export function isLoopback(host: string): boolean {
+  return loopbackNames.has(host);
+}
+
+function configError(error: z.ZodError, variables: NodeJS.ProcessEnv): ConfigError {
+  const issue = error.issues[0];
+  const name = String(issue?.path[0] ?? 'environment');
+  const given = variables[name];
+  const seen = given === undefined ? '' : `, not ${JSON.stringify(maskSecrets(given))}`;
+  return new ConfigError(`${name} ${issue?.message ?? 'is not valid'}${seen}.`);
+}
+
+/** Hides the password in a URL, and everything of a query, which may hold one. */
+export function maskSecrets(text: string): string {
+  return text.replace(/:\/\/([^:@/?#]*):[^@/?#]*@/, '://$1:***@').replace(/\?.*$/, '?***');
+}

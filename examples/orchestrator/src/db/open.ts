@@ -1,0 +1,35 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { migrateUp } from './migrate.ts';
+import type { Database } from './schema.ts';
+
+/** The database of the orchestrator: one pool, seen through Kysely and, for packages that take one, as itself. */
+export interface OpenDatabase extends AsyncDisposable {
+  readonly db: Kysely<Database>;
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+/** Connects and brings the schema up to date. */
+export async function openDatabase(
+  url: string,
+  poolSize: number,
+  onError: (error: Error) => void,
+): Promise<OpenDatabase> {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    application_name: 'millrace',
+    connectionTimeoutMillis: 10_000,
+  });
+  pool.on('error', onError);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  const close = () => db.destroy();
+  try {
+    await migrateUp(db);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { db, pool, close, [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,139 @@
+import type { ColumnType, Generated, JSONColumnType, Selectable } from 'kysely';
+import type { RunState } from '../runs/states.ts';
+
+/** Set by the database. */
+type CreatedAt = ColumnType<Date, never, never>;
+
+export interface TenantsTable {
+  readonly id: string;
+  readonly weight: Generated<number>;
+  readonly max_concurrency: number | null;
+  readonly max_queued: number | null;
+  readonly monthly_budget_microusd: string | null;
+  readonly created_at: CreatedAt;
+}
+
+export interface ReposTable {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly url: string;
+  readonly created_at: CreatedAt;
+}
+
+export interface TasksTable {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly repo_id: string;
+  readonly title: string;
+  readonly created_at: CreatedAt;
+}
+
+/** What an agent is asked to do: its type and the options of that type, as the API accepted them. */
+export interface AgentSpec {
+  readonly type: string;
+  readonly [option: string]: unknown;
+}
+
+/** Why a run failed, in the shape of the API's problems. */
+export interface RunError {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface RunsTable {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly task_id: string | null;
+  readonly repo_id: string;
+  readonly ref: string;
+  readonly agent: JSONColumnType<AgentSpec>;
+  readonly message: string;
+  readonly priority: Generated<number>;
+  readonly timeout_ms: ColumnType<string, number, number>;
+  readonly state: ColumnType<RunState, RunState | undefined, RunState>;
+  readonly parked_reason: string | null;
+  readonly attempt: Generated<number>;
+  readonly dispatch: Generated<number>;
+  readonly fence: ColumnType<string, number | undefined, number>;
+  readonly event_seq: Generated<number>;
+  readonly worker_id: string | null;
+  readonly job_id: string | null;
+  readonly branch: string;
+  readonly base_sha: string | null;
+  readonly commit_sha: string | null;
+  readonly files_changed: number | null;
+  readonly insertions: number | null;
+  readonly deletions: number | null;
+  readonly exit_code: number | null;
+  readonly error: JSONColumnType<RunError> | null;
+  readonly traceparent: string | null;
+  readonly cancel_requested_at: Date | null;
+  readonly created_at: CreatedAt;
+  readonly updated_at: ColumnType<Date, never, Date>;
+  readonly admitted_at: Date | null;
+  readonly started_at: Date | null;
+  readonly finished_at: Date | null;
+}
+
+export interface RunEventsTable {
+  readonly run_id: string;
+  readonly seq: number;
+  readonly type: string;
+  readonly from_state: RunState | null;
+  readonly to_state: RunState;
+  readonly data: JSONColumnType<Readonly<Record<string, unknown>>>;
+  readonly created_at: CreatedAt;
+}
+
+export interface OutboxTable {
+  readonly id: ColumnType<string, never, never>;
+  readonly run_id: string;
+  readonly dispatch: number;
+  readonly available_at: ColumnType<Date, Date | undefined, Date>;
+  readonly created_at: CreatedAt;
+}
+
+export interface LogChunksTable {
+  readonly run_id: string;
+  readonly seq_from: number;
+  readonly seq_to: number;
+  readonly body: Buffer;
+  readonly created_at: CreatedAt;
+}
+
+export interface ArtifactsTable {
+  readonly run_id: string;
+  readonly kind: string;
+  readonly object_key: string;
+  readonly sha256: string;
+  readonly size: ColumnType<string, number, number>;
+  readonly created_at: CreatedAt;
+}
+
+export interface WorkersTable {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly slots: number;
+  readonly busy: Generated<number>;
+  readonly draining: Generated<boolean>;
+  readonly started_at: CreatedAt;
+  readonly heartbeat_at: ColumnType<Date, never, Date>;
+}
+
+/** The tables of PostgreSQL, as Kysely sees them. */
+export interface Database {
+  readonly tenants: TenantsTable;
+  readonly repos: ReposTable;
+  readonly tasks: TasksTable;
+  readonly runs: RunsTable;
+  readonly run_events: RunEventsTable;
+  readonly outbox: OutboxTable;
+  readonly log_chunks: LogChunksTable;
+  readonly artifacts: ArtifactsTable;
+  readonly workers: WorkersTable;
+}
+
+export type RunRow = Selectable<RunsTable>;
+export type RunEventRow = Selectable<RunEventsTable>;
+export type ArtifactRow = Selectable<ArtifactsTable>;

@@ -1,0 +1,136 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { isId } from '../../ids.ts';
+import { runStates } from '../../runs/states.ts';
+import { getRun, listRuns, type RunWithRepo, requestCancel } from '../../runs/store.ts';
+import type { ApiContext } from '../context.ts';
+import { ApiError } from '../problem.ts';
+import { newRunBody, problem, runIdParameter, runList, runView } from '../schemas.ts';
+import { submitRun } from '../submit.ts';
+import { toRunView } from '../view.ts';
+
+const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } });
+const problems = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problem } },
+});
+
+const create = createRoute({
+  method: 'post',
+  path: '/v1/runs',
+  summary: 'Submit a run',
+  description:
+    'Accepts a run. The Idempotency-Key makes it safe to send again: the second request with the same key is refused with 409 and the id of the first run, or answered like the first where the header `Prefer: duplicate=replay` asks for it.',
+  request: {
+    headers: z.object({
+      'idempotency-key': z.string().optional().openapi({ description: 'Required. 1 to 255 printable characters.' }),
+      prefer: z.string().optional().openapi({ description: '`duplicate=replay` or `duplicate=reject` (the default).' }),
+    }),
+    body: { required: true, content: json(newRunBody) },
+  },
+  responses: {
+    202: { description: 'Accepted.', content: json(runView) },
+    400: problems('The JSON, or the key, is missing or malformed.'),
+    409: problems('The key was used before; `runId` names the run.'),
+    422: problems('The request cannot be carried out as it stands, or the key was used with another body.'),
+  },
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/runs',
+  summary: 'List runs, newest first',
+  request: {
+    query: z.object({
+      state: z.enum(runStates).optional(),
+      limit: z.coerce.number().int().min(1).max(200).default(50),
+      cursor: z.string().optional(),
+    }),
+  },
+  responses: { 200: { description: 'A page.', content: json(runList) }, 422: problems('A parameter is not valid.') },
+});
+
+const get = createRoute({
+  method: 'get',
+  path: '/v1/runs/{id}',
+  summary: 'One run',
+  request: { params: runIdParameter },
+  responses: { 200: { description: 'The run.', content: json(runView) }, 404: problems('No such run.') },
+});
+
+const cancel = createRoute({
+  method: 'post',
+  path: '/v1/runs/{id}/cancel',
+  summary: 'Cancel a run',
+  description: 'A run that has not begun ends at once; one that is under way is stopped within two seconds.',
+  request: { params: runIdParameter },
+  responses: {
+    200: { description: 'It is cancelled.', content: json(runView) },
+    202: { description: 'Its worker was told.', content: json(runView) },
+    404: problems('No such run.'),
+    409: problems('It had ended before.'),
+  },
+});
+
+export function addRunRoutes(app: OpenAPIHono, context: ApiContext): void {
+  app.openapi(create, async (c) => {
+    const headers = c.req.valid('header');
+    const { run, replayed } = await submitRun(context, {
+      body: c.req.valid('json'),
+      key: headers['idempotency-key'],
+      prefer: headers.prefer,
+      traceparent: c.req.header('traceparent'),
+    });
+    c.header('location', `/v1/runs/${run.id}`);
+    if (replayed) c.header('idempotent-replayed', 'true');
+    return c.json(toRunView(run), 202);
+  });
+
+  app.openapi(list, async (c) => {
+    const { state, limit, cursor } = c.req.valid('query');
+    const before = cursor === undefined ? undefined : decodePage(cursor);
+    const runs = await listRuns(context.db, {
+      tenantId: context.tenantId,
+      limit: limit + 1,
+      ...(state && { state }),
+      ...(before && { before }),
+    });
+    const page = runs.slice(0, limit);
+    const last = runs.length > limit ? page.at(-1) : undefined;
+    return c.json({ runs: page.map(toRunView), next: last ? encodePage(last) : null }, 200);
+  });
+
+  app.openapi(get, async (c) => c.json(toRunView(await findRun(context, c.req.valid('param').id)), 200));
+
+  app.openapi(cancel, async (c) => {
+    const { id } = c.req.valid('param');
+    await findRun(context, id);
+    const outcome = await requestCancel(context.db, context.tenantId, id);
+    context.relay.publish({ kind: 'cancel', runId: id });
+    const run = await findRun(context, id);
+    if (outcome === 'finished') {
+      throw new ApiError(409, 'ERR_RUN_FINISHED', `The run already ended as ${run.state}; there is nothing to cancel.`);
+    }
+    return c.json(toRunView(run), outcome === 'cancelled' ? 200 : 202);
+  });
+}
+
+/** The run of a path parameter; everybody else's runs do not exist. */
+export async function findRun(context: ApiContext, id: string): Promise<RunWithRepo> {
+  const run = isId(id) ? await getRun(context.db, context.tenantId, id) : undefined;
+  if (!run)
+    throw new ApiError(404, 'ERR_RUN_NOT_FOUND', `There is no run ${id}; GET /v1/runs lists the runs there are.`);
+  return run;
+}
+
+function encodePage(run: RunWithRepo): string {
+  return Buffer.from(`${run.created_at.toISOString()} ${run.id}`).toString('base64url');
+}
+
+function decodePage(cursor: string): { createdAt: Date; id: string } {
+  const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  const createdAt = new Date(time);
+  if (Number.isNaN(createdAt.getTime()) || !isId(id)) {
+    throw new ApiError(422, 'ERR_INVALID_REQUEST', 'cursor is not one that this API gave out; begin without it.');
+  }
+  return { createdAt, id };
+}

@@ -1,0 +1,104 @@
+import { Readable } from 'node:stream';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { type Cursor, parseCursor, startCursor } from '../../events/cursor.ts';
+import { readNews } from '../../events/read.ts';
+import { eventStream, followRun } from '../../events/sse.ts';
+import { readLogChunks } from '../../logs/reader.ts';
+import { isTerminal } from '../../runs/states.ts';
+import type { ApiContext } from '../context.ts';
+import { ApiError } from '../problem.ts';
+import { logPage, problem, runIdParameter } from '../schemas.ts';
+import { findRun } from './runs.ts';
+
+const problems = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problem } },
+});
+
+const logs = createRoute({
+  method: 'get',
+  path: '/v1/runs/{id}/logs',
+  summary: 'Log lines, oldest first',
+  request: {
+    params: runIdParameter,
+    query: z.object({
+      after: z.coerce.number().int().min(0).default(0).openapi({ description: 'Lines after this one.' }),
+    }),
+  },
+  responses: {
+    200: { description: 'A page.', content: { 'application/json': { schema: logPage } } },
+    404: problems('No such run.'),
+  },
+});
+
+const diff = createRoute({
+  method: 'get',
+  path: '/v1/runs/{id}/diff',
+  summary: 'What the agent changed, as a patch for `git apply`',
+  request: { params: runIdParameter },
+  responses: {
+    200: { description: 'The patch; empty when nothing changed.', content: { 'text/x-diff': { schema: z.string() } } },
+    404: problems('No such run, or it has no diff (yet).'),
+  },
+});
+
+const events = createRoute({
+  method: 'get',
+  path: '/v1/runs/{id}/events',
+  summary: 'Live events of a run (server-sent events)',
+  description:
+    'Events `state` and `log` from the beginning, or after `Last-Event-ID`, on any API process, nothing missing and nothing twice. The stream ends with the run; a client that connects again after the end gets 204.',
+  request: {
+    params: runIdParameter,
+    headers: z.object({ 'last-event-id': z.string().optional() }),
+  },
+  responses: {
+    200: { description: 'The stream.', content: { 'text/event-stream': { schema: z.string() } } },
+    204: { description: 'The run has ended and everything was told.' },
+    400: problems('Last-Event-ID is not one of this API.'),
+    404: problems('No such run.'),
+  },
+});
+
+export function addStreamRoutes(app: OpenAPIHono, context: ApiContext): void {
+  app.openapi(logs, async (c) => {
+    const run = await findRun(context, c.req.valid('param').id);
+    const { after } = c.req.valid('query');
+    const lines = (await readLogChunks(context.db, run.id, after)).flatMap((chunk) => chunk.lines);
+    return c.json({ lines, next: lines.at(-1)?.seq ?? after }, 200);
+  });
+
+  app.openapi(diff, async (c) => {
+    const run = await findRun(context, c.req.valid('param').id);
+    const artifact = await context.db
+      .selectFrom('artifacts')
+      .selectAll()
+      .where('run_id', '=', run.id)
+      .where('kind', '=', 'diff')
+      .executeTakeFirst();
+    if (!artifact) throw noDiff(run.id, isTerminal(run.state));
+    const body = Readable.toWeb(await context.objects.get(artifact.object_key)) as ReadableStream<Uint8Array>;
+    return c.body(body, 200, { 'content-type': 'text/x-diff; charset=utf-8', 'content-length': artifact.size });
+  });
+
+  app.openapi(events, async (c) => {
+    const run = await findRun(context, c.req.valid('param').id);
+    const after = cursorOf(c.req.valid('header')['last-event-id']);
+    if (isTerminal(run.state) && (await readNews(context.db, run.id, after)).length === 0) return c.body(null, 204);
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, context.closing]);
+    const source = followRun({ db: context.db, hub: context.hub, runId: run.id, after, signal });
+    return eventStream(source, () => stop.abort());
+  });
+}
+
+function noDiff(runId: string, ended: boolean): ApiError {
+  const cure = ended ? 'It ended before there was one.' : 'Wait until it is pushing or later.';
+  return new ApiError(404, 'ERR_DIFF_NOT_FOUND', `The run ${runId} has no diff. ${cure}`);
+}
+
+function cursorOf(text: string | undefined): Cursor {
+  const cursor = text === undefined || text === '' ? startCursor : parseCursor(text);
+  if (cursor) return cursor;
+  throw new ApiError(400, 'ERR_INVALID_CURSOR', 'Last-Event-ID is not one that this API sent; connect without it.');
+}

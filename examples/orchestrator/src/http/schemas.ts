@@ -1,0 +1,84 @@
+import { z } from '@hono/zod-openapi';
+import { commandSpec } from '../agents/command.ts';
+import { runStates } from '../runs/states.ts';
+
+const sha = z.string().openapi({ example: '2f7e1d3c9b8a7f6e5d4c3b2a19080706f5e4d3c2' });
+const time = z.iso.datetime();
+
+/** The options of every agent, told apart by `type`. */
+export const agentSpec = z.discriminatedUnion('type', [commandSpec]).openapi('Agent');
+
+export const newRunBody = z
+  .strictObject({
+    repo: z.string().min(1).max(4096).openapi({
+      description: 'URL of the repository. A path of this machine, or of a bundle, where REPO_PROTOCOLS has file.',
+      example: 'https://git.example.com/team/app.git',
+    }),
+    ref: z.string().min(1).max(1024).default('HEAD').openapi({ description: 'Branch, tag or commit to begin from.' }),
+    agent: agentSpec,
+    message: z.string().min(1).max(65_536).optional().openapi({ description: 'Message of the commit.' }),
+    priority: z.int().min(-100).max(100).default(0).openapi({ description: 'Larger goes first.' }),
+    timeout: z
+      .union([z.int().min(1), z.string().regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/)])
+      .optional()
+      .openapi({ description: "How long the agent may take: milliseconds, or '10m'.", example: '10m' }),
+  })
+  .openapi('NewRun');
+
+export type NewRunBody = z.infer<typeof newRunBody>;
+
+export const runView = z
+  .object({
+    id: z.uuid(),
+    state: z.enum(runStates),
+    parkedReason: z.string().nullable(),
+    repo: z.string(),
+    ref: z.string(),
+    agent: z.looseObject({ type: z.string() }),
+    priority: z.int(),
+    attempt: z.int().openapi({ description: 'How often a worker took the run; more than 1 after a crash or a retry.' }),
+    branch: z.string().nullable().openapi({ description: 'Set once it is pushed.' }),
+    baseSha: sha.nullable(),
+    commitSha: sha.nullable(),
+    diffStat: z.object({ filesChanged: z.int(), insertions: z.int(), deletions: z.int() }).nullable(),
+    exitCode: z.int().nullable(),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    cancelRequested: z.boolean(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    finishedAt: time.nullable(),
+  })
+  .openapi('Run');
+
+export const runList = z
+  .object({
+    runs: z.array(runView),
+    next: z.string().nullable().openapi({ description: 'The cursor of the next page.' }),
+  })
+  .openapi('RunList');
+
+export const logPage = z
+  .object({
+    lines: z.array(
+      z.object({
+        seq: z.int(),
+        stream: z.enum(['stdout', 'stderr', 'system']),
+        at: z.int().openapi({ description: 'Milliseconds since 1970.' }),
+        text: z.string(),
+      }),
+    ),
+    next: z.int().openapi({ description: 'Pass it as `after` to read on.' }),
+  })
+  .openapi('LogPage');
+
+export const problem = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().openapi({ description: 'Stable: switch on it.', example: 'ERR_RUN_NOT_FOUND' }),
+    detail: z.string().openapi({ description: 'What is wrong and what to do.' }),
+  })
+  .openapi('Problem');
+
+export const runIdParameter = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) });

@@ -1,0 +1,12 @@
+/** Something changed; whoever cares reads the database. A hint that is lost only costs the time of one poll. */
+export interface Hint {
+  readonly kind: 'run' | 'cancel' | 'outbox';
+  readonly runId: string;
+}
+
+/** Carries hints between the processes of an orchestrator: speed, never truth. */
+export interface Relay extends AsyncDisposable {
+  publish(hint: Hint): void;
+  /** Calls `listener` for every hint until the function it returns is called. */
+  subscribe(listener: (hint: Hint) => void): () => void;
+}

@@ -1,0 +1,93 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Workspace } from '@millrace/workspace';
+import type { StoredObject } from '../objects/store.ts';
+import type { WorkerContext } from './context.ts';
+import { makeScratch } from './scratch.ts';
+import type { RunSession } from './session.ts';
+
+/** Lines added and removed by a run. */
+interface DiffStat {
+  readonly files_changed: number;
+  readonly insertions: number;
+  readonly deletions: number;
+}
+
+/**
+ * Commits what the agent did and keeps the commit (a bundle) and the diff in the object store, so that whoever takes
+ * the run over from here repeats nothing. The commit's date is the run's, so the same change is the same commit.
+ * Resolves with false, and the run has succeeded, when the agent changed nothing.
+ */
+export async function collect(context: WorkerContext, session: RunSession, workspace: Workspace): Promise<boolean> {
+  const { run, signal } = session;
+  await workspace.commitAll({ message: run.message, date: run.created_at, signal });
+  const { head } = await workspace.status({ signal });
+  const stat = readStat(await workspace.diff({ format: 'numstat', signal }));
+  const changed = head !== workspace.base;
+  const artifacts = await storeArtifacts(context, session, workspace, changed);
+  await saveArtifacts(context, session, artifacts);
+  if (changed) {
+    await session.advance('pushing', { set: { ...stat, commit_sha: head, exit_code: 0 } });
+    return true;
+  }
+  await session.log.write('system', 'The agent changed nothing; there is nothing to push.');
+  await session.advance('succeeded', { set: { ...stat, exit_code: 0 } });
+  return false;
+}
+
+/** The name of what a run keeps in the object store. */
+export type ArtifactKind = 'diff' | 'bundle';
+
+/** The fence in the key keeps a worker that lost the run from writing over what its successor stored. */
+async function storeArtifacts(
+  context: WorkerContext,
+  session: RunSession,
+  workspace: Workspace,
+  changed: boolean,
+): Promise<Map<ArtifactKind, StoredObject>> {
+  const { hold, signal } = session;
+  const keyOf = (name: string) => `runs/${hold.runId}/${hold.dispatch}-${hold.fence}/${name}`;
+  await using scratch = await makeScratch(context.scratch, `${hold.runId}-collect`);
+  const stored = new Map<ArtifactKind, StoredObject>();
+  const patch = join(scratch.temporary, 'diff.patch');
+  await writeFile(patch, await workspace.patch({ signal }));
+  stored.set('diff', await context.objects.putFile(keyOf('diff.patch'), patch));
+  if (!changed) return stored;
+  const bundle = join(scratch.temporary, 'commit.bundle');
+  await workspace.bundle({ path: bundle, signal });
+  stored.set('bundle', await context.objects.putFile(keyOf('commit.bundle'), bundle));
+  return stored;
+}
+
+/** Rows of a worker that was fenced off meanwhile point to whole objects, and its successor replaces them. */
+async function saveArtifacts(
+  context: WorkerContext,
+  { hold }: RunSession,
+  artifacts: ReadonlyMap<ArtifactKind, StoredObject>,
+): Promise<void> {
+  const rows = [...artifacts].map(([kind, object]) => ({
+    run_id: hold.runId,
+    kind,
+    object_key: object.key,
+    sha256: object.sha256,
+    size: object.size,
+  }));
+  await context.db
+    .insertInto('artifacts')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['run_id', 'kind']).doUpdateSet((eb) => ({
+        object_key: eb.ref('excluded.object_key'),
+        sha256: eb.ref('excluded.sha256'),
+        size: eb.ref('excluded.size'),
+      })),
+    )
+    .execute();
+}
+
+/** Sums `git diff --numstat`; a binary file counts as changed and shows `-` for its lines. */
+export function readStat(numstat: string): DiffStat {
+  const lines = numstat.split('\n').filter((line) => line !== '');
+  const sum = (column: number) => lines.reduce((total, line) => total + (Number(line.split('\t')[column]) || 0), 0);
+  return { files_changed: lines.length, insertions: sum(0), deletions: sum(1) };
+}

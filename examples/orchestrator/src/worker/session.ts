@@ -1,0 +1,51 @@
+import type { Updateable } from 'kysely';
+import type { RunRow, RunsTable } from '../db/schema.ts';
+import { createLogWriter, type LogWriter } from '../logs/writer.ts';
+import { isTerminal, type RunState } from '../runs/states.ts';
+import { type Hold, moveRun } from '../runs/transition.ts';
+import type { WorkerContext } from './context.ts';
+
+/** What may change together with a state. */
+export interface Advance {
+  readonly type?: string;
+  readonly set?: Updateable<RunsTable>;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** A run in the hands of this worker: its row, its log, and the only way to move it. */
+export interface RunSession {
+  readonly hold: Hold;
+  readonly run: RunRow;
+  readonly log: LogWriter;
+  /** Aborts when the run is cancelled, the delivery is lost or the worker must stop. */
+  readonly signal: AbortSignal;
+  advance(to: RunState, change?: Advance): Promise<void>;
+}
+
+export async function openSession(
+  context: WorkerContext,
+  hold: Hold,
+  taken: RunRow,
+  signal: AbortSignal,
+): Promise<RunSession> {
+  let run = taken;
+  const announce = (): void => context.relay.publish({ kind: 'run', runId: hold.runId });
+  const { db } = context;
+  const log = await createLogWriter({ db, hold, maxBytes: context.config.runLogBytes, onStored: announce });
+  announce();
+  return {
+    hold,
+    log,
+    signal,
+    get run() {
+      return run;
+    },
+    async advance(to, change = {}) {
+      if (isTerminal(to)) await log.flush();
+      const from = run.state;
+      run = await moveRun(db, hold, { from, to, ...change });
+      context.onState(run, from);
+      announce();
+    },
+  };
+}
