@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import { latest } from '../../src/ci/merge.ts';
+import { checkSources } from '../../src/ci/observation.ts';
+import { observationsIn } from '../../src/ci/payloads.ts';
+import { rollUp } from '../../src/ci/rollup.ts';
+
+interface Sample {
+  readonly event: string;
+  readonly payload: unknown;
+}
+
+/** GitHub's own recorded deliveries. */
+function recorded(): readonly Sample[] {
+  const file = createRequire(import.meta.url).resolve('@octokit/webhooks-examples');
+  const events: { name: string; examples: unknown[] }[] = JSON.parse(readFileSync(file, 'utf8'));
+  return events.flatMap(({ name, examples }) => examples.map((payload) => ({ event: name, payload })));
+}
+
+describe('payloads of GitHub', () => {
+  const all = recorded();
+
+  it('has the recorded deliveries to read', () => {
+    expect(all.length).toBeGreaterThan(200);
+  });
+
+  it.each(checkSources)('understands every recorded %s', (source) => {
+    const mine = all.filter(({ event }) => event === source);
+    expect(mine.length).toBeGreaterThan(0);
+    for (const { payload } of mine) {
+      const [found] = observationsIn(source, payload);
+      expect(found).toMatchObject({ source, sha: expect.stringMatching(/^[0-9a-f]{40}$/) });
+      expect(found?.observedAt).toBeGreaterThan(0);
+      expect(found?.conclusion !== undefined).toBe(found?.status === 'completed');
+    }
+  });
+
+  it('skips every other recorded delivery without an error', () => {
+    for (const { event, payload } of all) {
+      if (!checkSources.some((source) => source === event)) expect(observationsIn(event, payload)).toEqual([]);
+    }
+  });
+
+  it('skips what it cannot understand', () => {
+    for (const payload of [undefined, null, 1, 'x', [], {}, { check_run: null }, { repository: { id: 'x' } }]) {
+      for (const source of checkSources) expect(observationsIn(source, payload)).toEqual([]);
+    }
+  });
+
+  it('does not let a commit pass by an ending that GitHub may add one day', () => {
+    const known = all.find(({ event, file }) => event === 'check_run');
+    const payload = structuredClone(known?.payload) as { check_run: { conclusion: string; status: string } };
+    payload.check_run.status = 'completed';
+    payload.check_run.conclusion = 'postponed';
+    expect(rollUp(latest(observationsIn('check_run', payload))).state).toBe('failure');
+  });
+});
