@@ -45,29 +45,30 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
   await mkdir(options.directory, { recursive: true, mode: 0o711 });
   const paths = clusterPaths(await realpath(options.directory));
   await ensureCluster(paths);
+  const { url, ...first } = await enter(paths);
+  let current = Promise.resolve(first.client);
   let closing = false;
-  let presence = await enter(paths);
-  const { started, url } = presence;
 
-  const guard = (): void => {
-    presence.client.once('end', () => {
+  const watch = (client: pg.Client): void => {
+    client.once('end', () => {
       if (closing) return;
       options.onRestart?.('the connection to the embedded PostgreSQL was lost');
-      reenter().catch((error: Error) => options.onRestart?.(error.message));
+      current = enter(paths, portOf(url)).then(({ client: next }) => {
+        watch(next);
+        return next;
+      });
+      current.catch((error: Error) => options.onRestart?.(error.message));
     });
   };
-  const reenter = async (): Promise<void> => {
-    presence = await enter(paths, portOf(url));
-    guard();
-  };
-  guard();
+  watch(first.client);
 
   const close = async (): Promise<void> => {
     if (closing) return;
     closing = true;
-    await leave(paths, presence.client);
+    const client = await current.catch(() => undefined);
+    if (client) await leave(paths, client);
   };
-  return { url, started, close, [Symbol.asyncDispose]: close };
+  return { url, started: first.started, close, [Symbol.asyncDispose]: close };
 }
 
 interface Presence {
