@@ -50,6 +50,7 @@ const environment = z.object({
   OBJECTS_URL: url('file://').optional(),
   EXECUTOR_URL: url('process:').default('process:'),
   WORKER_CONCURRENCY: integer(1, 10_000).default(8),
+  WORKER_LEASE: duration.default(ms('10s')),
   RUN_TIMEOUT: duration.default(ms('1h')),
   RUN_MAX_ATTEMPTS: integer(1, 1000).default(5),
   RUN_LOG_BYTES: integer(1024, 2 ** 40).default(64 * 2 ** 20),
@@ -78,6 +79,8 @@ export interface Config {
   readonly objectsUrl: string;
   readonly executorUrl: string;
   readonly workerConcurrency: number;
+  /** How long the runs of a crashed worker wait for another one. */
+  readonly workerLease: number;
   readonly runTimeout: number;
   readonly runMaxAttempts: number;
   readonly runLogBytes: number;
@@ -110,6 +113,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     objectsUrl: value.OBJECTS_URL ?? `file://${join(dataDirectory, 'objects')}`,
     executorUrl: value.EXECUTOR_URL,
     workerConcurrency: value.WORKER_CONCURRENCY,
+    workerLease: value.WORKER_LEASE,
     runTimeout: value.RUN_TIMEOUT,
     runMaxAttempts: value.RUN_MAX_ATTEMPTS,
     runLogBytes: value.RUN_LOG_BYTES,

@@ -1,6 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { HTTPException } from 'hono/http-exception';
-import { isLoopback } from '../config.ts';
+import { type Config, isLoopback } from '../config.ts';
 import type { ApiContext } from './context.ts';
 import { asApiError, invalidRequest } from './errors.ts';
 import { limitBody, refuseForeignHosts, requireJson } from './guards.ts';
@@ -8,20 +8,45 @@ import { ApiError, problemResponse } from './problem.ts';
 import { addRunRoutes } from './routes/runs.ts';
 import { addStreamRoutes } from './routes/streams.ts';
 
-/** Told about requests that failed for a reason that is ours. */
-export type OnInternalError = (error: unknown, path: string) => void;
+export interface AppOptions {
+  readonly config: Pick<Config, 'host' | 'bodyLimit'>;
+  /** Absent in processes that do not play the role `api`: they serve metrics and health only. */
+  readonly api?: ApiContext;
+  /** Answers {@link operationPaths}. */
+  readonly operations: (request: Request) => Response | Promise<Response>;
+  /** Told about requests that failed for a reason that is ours. */
+  readonly onInternalError: (error: unknown) => void;
+}
 
-/** The HTTP API as one fetch handler. */
-export function createApp(context: ApiContext, onInternalError: OnInternalError): OpenAPIHono {
+const operationPaths = ['/metrics', '/livez', '/readyz', '/startupz'] as const;
+
+/** The HTTP side of a process as one fetch handler. */
+export function createApp(options: AppOptions): OpenAPIHono {
+  const { config, api } = options;
   const app = new OpenAPIHono({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error);
     },
   });
-  if (isLoopback(context.config.host)) app.use(refuseForeignHosts());
-  app.use(limitBody(context.config.bodyLimit), requireJson());
-  addRunRoutes(app, context);
-  addStreamRoutes(app, context);
+  if (isLoopback(config.host)) app.use(refuseForeignHosts());
+  app.use(limitBody(config.bodyLimit), requireJson());
+  for (const path of operationPaths) app.get(path, (c) => options.operations(c.req.raw));
+  if (api) addApi(app, api);
+  app.notFound((c) => {
+    const detail = `Nothing answers ${c.req.method} ${c.req.path}; /openapi.json lists what does.`;
+    return problemResponse(new ApiError(404, 'ERR_NOT_FOUND', detail));
+  });
+  app.onError((error) => {
+    const known = error instanceof HTTPException ? malformed(error) : asApiError(error);
+    if (known.status >= 500) options.onInternalError(error);
+    return problemResponse(known);
+  });
+  return app;
+}
+
+function addApi(app: OpenAPIHono, api: ApiContext): void {
+  addRunRoutes(app, api);
+  addStreamRoutes(app, api);
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: {
@@ -30,16 +55,6 @@ export function createApp(context: ApiContext, onInternalError: OnInternalError)
       description: 'Runs of coding agents, from request to branch.',
     },
   });
-  app.notFound((c) => {
-    const detail = `Nothing answers ${c.req.method} ${c.req.path}; /openapi.json lists what does.`;
-    return problemResponse(new ApiError(404, 'ERR_NOT_FOUND', detail));
-  });
-  app.onError((error, c) => {
-    const known = error instanceof HTTPException ? malformed(error) : asApiError(error);
-    if (known.status >= 500) onInternalError(error, c.req.path);
-    return problemResponse(known);
-  });
-  return app;
 }
 
 /** The framework itself throws only for a body that it could not parse. */

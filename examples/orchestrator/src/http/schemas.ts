@@ -25,7 +25,8 @@ export const newRunBody = z
   })
   .openapi('NewRun');
 
-export type NewRunBody = z.infer<typeof newRunBody>;
+export type NewRunBody = z.output<typeof newRunBody>;
+export type NewRunInput = z.input<typeof newRunBody>;
 
 export const runView = z
   .object({

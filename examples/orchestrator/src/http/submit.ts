@@ -16,6 +16,7 @@ export interface Submission {
 /** Runs `create` once per key: its rows and the key are committed together. */
 export interface Submissions {
   submit(request: SubmissionKey, create: CreateRun): Promise<{ readonly runId: string; readonly replayed: boolean }>;
+  close(): Promise<void>;
 }
 
 export type CreateRun = (tx: Parameters<typeof createRun>[0]) => Promise<string>;

@@ -47,7 +47,7 @@ async function storeArtifacts(
 ): Promise<Map<ArtifactKind, StoredObject>> {
   const { hold, signal } = session;
   const keyOf = (name: string) => `runs/${hold.runId}/${hold.dispatch}-${hold.fence}/${name}`;
-  await using scratch = await makeScratch(context.scratch, `${hold.runId}-collect`);
+  await using scratch = await makeScratch(context.scratch, hold, 'collect');
   const stored = new Map<ArtifactKind, StoredObject>();
   const patch = join(scratch.temporary, 'diff.patch');
   await writeFile(patch, await workspace.patch({ signal }));

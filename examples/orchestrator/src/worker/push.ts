@@ -17,7 +17,7 @@ export async function restoreCommit(context: WorkerContext, session: RunSession,
     .where('kind', '=', 'bundle')
     .executeTakeFirst();
   if (!artifact || !run.commit_sha) throw new RunFailure('ERR_COMMIT_LOST', 'The commit of this run was not kept.');
-  await using scratch = await makeScratch(context.scratch, `${run.id}-push`);
+  await using scratch = await makeScratch(context.scratch, session.hold, 'push');
   const bundle = join(scratch.temporary, 'commit.bundle');
   await pipeline(await context.objects.get(artifact.object_key), createWriteStream(bundle));
   await git(workspace, ['bundle', 'unbundle', bundle], signal);

@@ -16,7 +16,7 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
   const { run, log, signal } = session;
   const { agent, spec } = agentOf(run.agent);
   const directory = await resolveInside(workspace.path, directoryOf(spec));
-  await using scratch = await makeScratch(context.scratch, run.id);
+  await using scratch = await makeScratch(context.scratch, session.hold, 'agent');
   const { command, args, env } = agent.command(spec);
   await log.write('system', agent.describe(spec));
   const result = await context.executor.run({

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Hold } from '../runs/transition.ts';
 
 /** A run's own home and temporary folder: agents must not see the server's home, nor each other's. */
 export interface Scratch extends AsyncDisposable {
@@ -7,8 +8,9 @@ export interface Scratch extends AsyncDisposable {
   readonly temporary: string;
 }
 
-export async function makeScratch(root: string, name: string): Promise<Scratch> {
-  const directory = join(root, name);
+/** Each delivery has folders of its own; their names begin with the run's id, by which the janitor finds lost ones. */
+export async function makeScratch(root: string, hold: Hold, purpose: string): Promise<Scratch> {
+  const directory = join(root, `${hold.runId}.${hold.dispatch}.${hold.fence}.${purpose}`);
   const [home, temporary] = [join(directory, 'home'), join(directory, 'tmp')];
   await mkdir(home, { recursive: true, mode: 0o700 });
   await mkdir(temporary, { recursive: true, mode: 0o700 });

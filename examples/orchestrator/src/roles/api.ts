@@ -1,0 +1,36 @@
+import type { Kysely } from 'kysely';
+import type { Config } from '../config.ts';
+import type { Database } from '../db/schema.ts';
+import { createEventHub } from '../events/hub.ts';
+import type { ApiContext } from '../http/context.ts';
+import { createPreflight, type ResolveRef } from '../http/preflight.ts';
+import type { Submissions } from '../http/submit.ts';
+import type { ObjectStore } from '../objects/store.ts';
+import type { Relay } from '../relay/relay.ts';
+import type { Role } from './role.ts';
+
+export interface ApiParts {
+  readonly config: Config;
+  readonly db: Kysely<Database>;
+  readonly relay: Relay;
+  readonly objects: ObjectStore;
+  readonly submissions: Submissions;
+  readonly resolveRef: ResolveRef;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The role `api`: what the routes need. It keeps no state, so any number of them may run. */
+export function startApi(parts: ApiParts): Role & { readonly context: ApiContext } {
+  const { config } = parts;
+  const closing = new AbortController();
+  const hub = createEventHub({ ...parts, pollInterval: config.pollInterval });
+  const preflight = createPreflight({ protocols: config.repoProtocols, resolve: parts.resolveRef });
+  return {
+    name: 'api',
+    context: { ...parts, hub, preflight, tenantId: 'default', closing: closing.signal },
+    async stop() {
+      closing.abort();
+      await hub.stop();
+    },
+  };
+}

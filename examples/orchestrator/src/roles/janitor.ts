@@ -1,0 +1,106 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { WorkspaceManager } from '@millrace/workspace';
+import { type Kysely, sql } from 'kysely';
+import type { Database } from '../db/schema.ts';
+import { isId } from '../ids.ts';
+import { createLoop } from '../loop.ts';
+import type { RunQueue } from '../runs/queue.ts';
+import { isTerminal } from '../runs/states.ts';
+import type { Role } from './role.ts';
+
+/** Milliseconds between two rounds. */
+const roundInterval = 10_000;
+/** A run that nothing was heard of for so long (seconds) is looked for in the queue. */
+const silence = 60;
+/** A worker that missed its heartbeat for so long (seconds) is forgotten. */
+const workerSilence = 60;
+
+export interface JanitorParts {
+  readonly db: Kysely<Database>;
+  readonly queue: RunQueue;
+  readonly workspaces: WorkspaceManager;
+  readonly scratch: string;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Finds what a crash left behind. Any number of janitors may work: every act is idempotent. */
+export function startJanitor(parts: JanitorParts): Role {
+  const loop = createLoop({
+    interval: roundInterval,
+    onError: parts.onError,
+    async turn() {
+      await recoverLostRuns(parts);
+      await forgetDeadWorkers(parts.db);
+      await sweepScratch(parts);
+      await parts.workspaces.prune();
+    },
+  });
+  return { name: 'janitor', stop: loop.stop };
+}
+
+/**
+ * A run whose job the queue does not know (its storage was lost, or somebody purged it) would wait for ever: it is
+ * handed over anew, under the next dispatch number, which outranks whatever the old queue may still deliver.
+ */
+export async function recoverLostRuns({ db, queue }: Pick<JanitorParts, 'db' | 'queue'>): Promise<number> {
+  const silent = await db
+    .selectFrom('runs')
+    .select(['id', 'state', 'job_id', 'dispatch'])
+    .where('state', 'not in', ['succeeded', 'failed', 'cancelled', 'parked'])
+    .where('job_id', 'is not', null)
+    .where('updated_at', '<', sql<Date>`now() - make_interval(secs => ${silence})`)
+    .limit(100)
+    .execute();
+  let recovered = 0;
+  for (const run of silent) {
+    const job = run.job_id === null ? undefined : await queue.inspect.job(run.job_id);
+    if (job && !['succeeded', 'dead', 'cancelled'].includes(job.state)) continue;
+    if (await redispatch(db, run)) recovered += 1;
+  }
+  return recovered;
+}
+
+async function redispatch(
+  db: Kysely<Database>,
+  run: { readonly id: string; readonly dispatch: number },
+): Promise<boolean> {
+  return await db.transaction().execute(async (tx) => {
+    const current = await tx.selectFrom('runs').selectAll().where('id', '=', run.id).forUpdate().executeTakeFirst();
+    if (!current || isTerminal(current.state) || current.dispatch !== run.dispatch) return false;
+    const [dispatch, seq] = [current.dispatch + 1, current.event_seq + 1];
+    const values = { dispatch, fence: 0, job_id: null, event_seq: seq, updated_at: sql<Date>`now()` };
+    await tx.updateTable('runs').set(values).where('id', '=', run.id).execute();
+    const event = { run_id: run.id, seq, type: 'redispatched', from_state: current.state, to_state: current.state };
+    await tx
+      .insertInto('run_events')
+      .values({ ...event, data: '{}' })
+      .execute();
+    await tx.insertInto('outbox').values({ run_id: run.id, dispatch }).execute();
+    return true;
+  });
+}
+
+async function forgetDeadWorkers(db: Kysely<Database>): Promise<void> {
+  await db
+    .deleteFrom('workers')
+    .where('heartbeat_at', '<', sql<Date>`now() - make_interval(secs => ${workerSilence})`)
+    .execute();
+}
+
+/** Homes of agents whose run has ended. Their names begin with the run's id. */
+async function sweepScratch({ db, scratch }: JanitorParts): Promise<void> {
+  const names = await readdir(scratch).catch(() => [] as string[]);
+  const owned = names.map((name) => ({ name, runId: name.slice(0, 36) })).filter(({ runId }) => isId(runId));
+  if (owned.length === 0) return;
+  const open = await db
+    .selectFrom('runs')
+    .select('id')
+    .where('id', 'in', [...new Set(owned.map(({ runId }) => runId))])
+    .where('finished_at', 'is', null)
+    .execute();
+  const alive = new Set(open.map((run) => run.id));
+  for (const { name, runId } of owned) {
+    if (!alive.has(runId)) await rm(join(scratch, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,43 @@
+import { createQueue, defineJob, exponential, type Queue, type QueueInstrumentation } from '@millrace/queue';
+import { z } from 'zod';
+import type { Dispatch, DispatchAnswer } from './outbox.ts';
+
+/**
+ * The one job of the orchestrator: carry a run on from wherever it is. How often a run may be begun is counted in the
+ * run itself (RUN_MAX_ATTEMPTS), so the queue never gives a run up on its own.
+ */
+const executeJob = defineJob('run', z.object({ runId: z.uuid(), dispatch: z.int().min(1) }), {
+  maxAttempts: 1_000_000,
+  backoff: exponential({ base: '1s', max: '5m' }),
+});
+
+const jobs = [executeJob] as const;
+
+export type RunQueue = Queue<typeof jobs>;
+
+export function openRunQueue(url: string, instrumentation?: QueueInstrumentation): RunQueue {
+  return createQueue({ url, jobs, name: 'runs', ...(instrumentation && { instrumentation }) });
+}
+
+/** The job of a dispatch has an id of its own, so handing it over twice makes one job. */
+export function jobIdOf(runId: string, dispatch: number): string {
+  return `${runId}.${dispatch}`;
+}
+
+export async function enqueueDispatches(queue: RunQueue, dispatches: readonly Dispatch[]): Promise<DispatchAnswer[]> {
+  const answers = await queue.enqueueMany(
+    dispatches.map(({ runId, dispatch, tenantId, priority, traceparent }) => ({
+      name: 'run' as const,
+      payload: { runId, dispatch },
+      id: jobIdOf(runId, dispatch),
+      tenant: tenantId,
+      priority,
+      ...(traceparent !== null && { traceparent }),
+    })),
+  );
+  return answers.map((answer) =>
+    answer.status === 'rejected'
+      ? { accepted: false, retryAfter: answer.retryAfter }
+      : { accepted: true, jobId: answer.id },
+  );
+}

@@ -1,0 +1,71 @@
+import {
+  createIdempotency,
+  IdempotencyDuplicateError,
+  IdempotencyInProgressError,
+  type IdempotencyInstrumentation,
+  IdempotencyMismatchError,
+  InvalidKeyError,
+} from '@millrace/idempotency';
+import { postgresStore } from '@millrace/idempotency/postgres';
+import { CompiledQuery, type Kysely } from 'kysely';
+import type { OpenDatabase } from '../db/open.ts';
+import type { Database } from '../db/schema.ts';
+import { ApiError } from '../http/problem.ts';
+import type { Submissions } from '../http/submit.ts';
+
+const operation = 'runs.create';
+
+/** Remembers which keys made which runs, in the database of the runs: key, run and outbox row are one commit. */
+export async function openSubmissions(
+  { db, pool }: OpenDatabase,
+  instrumentation: IdempotencyInstrumentation,
+): Promise<Submissions> {
+  const store = postgresStore({ pool });
+  await store.migrate();
+  const idempotency = createIdempotency({ store, instrumentation });
+  return {
+    async submit({ tenantId, key, input, replay }, create) {
+      const request = { tenant: tenantId, operation, key, input, duplicates: replay ? 'replay' : 'reject' } as const;
+      try {
+        const { value, replayed } = await db
+          .transaction()
+          .execute((tx) => idempotency.tx(clientOf(tx), request, async () => ({ runId: await create(tx) })));
+        return { runId: value.runId, replayed };
+      } catch (error) {
+        throw asProblem(error);
+      }
+    },
+    close: () => idempotency.close(),
+  };
+}
+
+/** Kysely's transaction as the plain client that the store speaks through. */
+function clientOf(tx: Kysely<Database>) {
+  return {
+    async query(text: string, values: readonly unknown[] = []) {
+      const { rows, numAffectedRows } = await tx.executeQuery(CompiledQuery.raw(text, [...values]));
+      return { rows: rows as Record<string, unknown>[], rowCount: Number(numAffectedRows ?? rows.length) };
+    },
+  };
+}
+
+function asProblem(error: unknown): unknown {
+  if (error instanceof IdempotencyDuplicateError) {
+    const { runId } = error.value as { runId: string };
+    const detail = `This key already started the run ${runId}. Send "Prefer: duplicate=replay" to get its answer, or a new key for a new run.`;
+    return new ApiError(409, 'ERR_IDEMPOTENCY_DUPLICATE', detail, { members: { runId }, cause: error });
+  }
+  if (error instanceof IdempotencyMismatchError) {
+    const detail = 'This key was used with another body; send that body again, or use a new key.';
+    return new ApiError(422, 'ERR_IDEMPOTENCY_MISMATCH', detail, { cause: error });
+  }
+  if (error instanceof IdempotencyInProgressError) {
+    const { retryAfter } = error;
+    const detail = 'A request with this key is under way; ask again with the same key.';
+    return new ApiError(409, 'ERR_IDEMPOTENCY_IN_PROGRESS', detail, { retryAfter, cause: error });
+  }
+  if (error instanceof InvalidKeyError) {
+    return new ApiError(400, 'ERR_IDEMPOTENCY_KEY_INVALID', error.message, { cause: error });
+  }
+  return error;
+}
