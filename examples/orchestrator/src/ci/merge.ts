@@ -1,9 +1,11 @@
 import type { CheckStatus, Observation } from './observation.ts';
 
-const rank: Record<CheckStatus, number> = { queued: 0, in_progress: 1, completed: 2 };
+/** How far a status is along. */
+export const statusRank: Record<CheckStatus, number> = { queued: 0, in_progress: 1, completed: 2 };
 
 /**
- * Orders two statements about the same check: positive when `a` is the later truth. The order is total, so keeping the
+ * Orders two statements about the same check: positive when `a` is the later truth. `saveObservations` states the same
+ * order in SQL. It is total, so keeping the
  * maximum is commutative, associative and idempotent: deliveries may come in any order, twice, or be repeated by a poll.
  *
  * 1. a newer object (a re-run that made a new check) beats an older one, whenever its statements arrive;
@@ -17,9 +19,11 @@ export function compareObservations(a: Observation, b: Observation): number {
     a.objectId - b.objectId ||
     a.attempt - b.attempt ||
     a.observedAt - b.observedAt ||
-    rank[a.status] - rank[b.status] ||
-    compareText(a.conclusion ?? '', b.conclusion ?? '') ||
-    compareText(describe(a), describe(b))
+    statusRank[a.status] - statusRank[b.status] ||
+    compareText(a.conclusion, b.conclusion) ||
+    compareText(a.name, b.name) ||
+    compareText(a.parent, b.parent) ||
+    compareText(a.url, b.url)
   );
 }
 
@@ -44,11 +48,8 @@ export function latest(observations: Iterable<Observation>): Map<string, Observa
   return checks;
 }
 
-function describe({ name, parent, url }: Observation): string {
-  return JSON.stringify([name, parent ?? null, url ?? null]);
-}
-
-function compareText(a: string, b: string): number {
+/** By code units; the `C` collation of PostgreSQL orders the same way. What is absent comes first. */
+function compareText(a = '', b = ''): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }
