@@ -50,9 +50,14 @@ class Context implements CallContext {
     return this.#signal;
   }
 
+  get aborted(): boolean {
+    if (this.#signal !== undefined) return this.#signal.aborted;
+    return this.#parent?.aborted ?? false;
+  }
+
   derive(change: ContextChange): CallContext {
     const fields: Fields = {
-      key: this.key,
+      key: change.key ?? this.key,
       tenant: this.tenant,
       run: this.run,
       model: change.model ?? this.model,

@@ -1,5 +1,6 @@
 import { type Duration, toMilliseconds } from './duration.ts';
 import { CostExceedsLimitError, InvalidOptionError } from './errors.ts';
+import type { Estimator } from './estimate.ts';
 import type { CallContext } from './policy.ts';
 import type { RateSpec, RateTable } from './store.ts';
 
@@ -25,6 +26,8 @@ export interface LimitOptions {
   readonly scope?: (ctx: CallContext) => string;
   /** @default the mode of the policy */
   readonly mode?: LimitMode;
+  /** Guesses the cost of calls that do not state it, e.g. {@link learnedEstimate} for output tokens. @default 1 request, else 0 */
+  readonly estimate?: Estimator;
 }
 
 /** A checked limit. */
@@ -36,6 +39,7 @@ export interface Limit {
   readonly interval: number;
   readonly burst: number;
   readonly scope: ((ctx: CallContext) => string) | undefined;
+  readonly estimate: Estimator | undefined;
 }
 
 /**
@@ -60,7 +64,15 @@ export function compileLimit(options: LimitOptions, defaultMode: LimitMode): Lim
   if (mode === 'strict' && burst > limit) throw invalid(name, 'burst', `at most the limit (${limit})`, burst);
   if (windowMicros <= 0) throw invalid(name, 'per', 'longer than 0', options.per);
   const interval = wholeWhenLong(windowMicros / (mode === 'strict' ? limit - burst + 1 : limit));
-  return { name, dimension, capacity: mode === 'strict' ? limit : burst, interval, burst, scope: options.scope };
+  return {
+    name,
+    dimension,
+    capacity: mode === 'strict' ? limit : burst,
+    interval,
+    burst,
+    scope: options.scope,
+    estimate: options.estimate,
+  };
 }
 
 /** A whole interval makes bursts exact; below a tenth of a millisecond the rounding would cost more than it gives. */
@@ -112,16 +124,18 @@ export class TableFactory {
 }
 
 /**
- * What a call costs per limit. A cost that is not given is one request, or nothing of any other dimension.
+ * What a call costs per limit: what it states, else what the limit's estimator guesses, else one request or nothing of another dimension.
  *
- * @throws CostExceedsLimitError when the call can never pass
+ * @throws CostExceedsLimitError when the stated cost can never pass
  */
-export function costPerLimit(limits: readonly Limit[], cost: CallContext['cost'], share: number): number[] {
+export function costPerLimit(limits: readonly Limit[], ctx: CallContext, share: number): number[] {
   return limits.map((limit) => {
-    const units = Math.ceil(cost[limit.dimension] ?? (limit.dimension === 'requests' ? 1 : 0));
-    if (!(units >= 0)) throw invalid(limit.name, 'cost', 'a number from 0 up', cost[limit.dimension]);
-    const capacity = limit.capacity * share;
-    if (units > capacity && units > 1) throw new CostExceedsLimitError(limit.name, units, capacity);
+    const stated = ctx.cost[limit.dimension];
+    const capacity = Math.max(1, Math.floor(limit.capacity * share));
+    if (stated === undefined && limit.estimate !== undefined) return Math.min(capacity, limit.estimate.estimate(ctx));
+    const units = Math.ceil(stated ?? (limit.dimension === 'requests' ? 1 : 0));
+    if (!(units >= 0)) throw invalid(limit.name, 'cost', 'a number from 0 up', stated);
+    if (units > capacity) throw new CostExceedsLimitError(limit.name, units, capacity);
     return units;
   });
 }

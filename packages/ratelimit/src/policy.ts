@@ -38,6 +38,8 @@ export interface CallContext {
   readonly traceparent: string | undefined;
   /** 1 for the first attempt; counted by `retry`. */
   readonly attempt: number;
+  /** Whether {@link CallContext.signal} has aborted, without creating it. */
+  readonly aborted: boolean;
   /** Aborts when the caller aborts or a policy gives up. Created on first use, so a call that ignores it pays nothing. */
   readonly signal: AbortSignal;
   /** Reports what the call really cost, as soon as it is known; limits and budgets correct their reservation. */
@@ -48,6 +50,7 @@ export interface CallContext {
 
 /** What a policy may replace when it passes a context on. */
 export interface ContextChange {
+  readonly key?: string;
   readonly attempt?: number;
   readonly model?: string;
   readonly cost?: Cost;

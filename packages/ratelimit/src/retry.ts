@@ -80,7 +80,7 @@ async function attempts<T>(settings: Settings, next: (ctx: CallContext) => Promi
     try {
       return await next(attempt === 1 ? ctx : ctx.derive({ attempt }));
     } catch (error) {
-      if (attempt >= settings.maxAttempts || ctx.signal.aborted || !settings.retryable(error, ctx)) throw error;
+      if (attempt >= settings.maxAttempts || ctx.aborted || !settings.retryable(error, ctx)) throw error;
       delay = nextDelay(settings, error, attempt, delay);
       if (!fits(settings, delay, ctx, startedAt) || settings.budget?.withdraw() === false) throw error;
       settings.instrumentation?.onRetry?.({ key: ctx.key, attempt, delayMs: delay, error });

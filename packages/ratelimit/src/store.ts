@@ -75,6 +75,8 @@ export interface DebitDecision {
   readonly limitedBy: number;
   /** The class whose share was debited: a class may borrow what another one has free. */
   readonly share: number;
+  /** Milliseconds that the account still pauses after a 429. */
+  readonly pausedFor: number;
 }
 
 /** Changes a debit after the fact: actual minus reserved, per limit. */
@@ -237,8 +239,8 @@ export interface CircuitStore {
     max: number,
     leaseMs: number,
   ): MaybePromise<{ readonly granted: boolean; readonly record: CircuitRecord }>;
-  /** Reports a probe. `needed` successes close the circuit, one failure opens it again for `openMs`. */
-  report(key: string, id: string, ok: boolean, needed: number, openMs: number): MaybePromise<CircuitRecord>;
+  /** Reports a probe. `needed` successes close the circuit, one failure opens it again for `openMs`, undefined only frees the place. */
+  report(key: string, id: string, ok: boolean | undefined, needed: number, openMs: number): MaybePromise<CircuitRecord>;
 }
 
 /** Bytes with a time to live, and a lock to let one process fill a missing entry. */

@@ -108,11 +108,12 @@ export class MemoryRates implements RateStore {
       at = now;
     }
     const wait = (at - now) / 1000;
-    if (wait > request.maxWait) return { granted: 0, wait, at, limitedBy, share };
+    const pausedFor = Math.max(0, bound.account.pausedUntil - now) / 1000;
+    if (wait > request.maxWait) return { granted: 0, wait, at, limitedBy, share, pausedFor };
     const granted = at > now ? 1 : this.#take(bound, share, request, now, factor);
     const gauges = bound.classes[share] as readonly Gauge[];
     for (let i = 0; i < gauges.length; i++) book(gauges[i] as Gauge, (request.cost[i] ?? 0) * granted, at, factor);
-    return { granted, wait, at, limitedBy: at > now ? limitedBy : -1, share };
+    return { granted, wait, at, limitedBy: at > now ? limitedBy : -1, share, pausedFor };
   }
 
   #slot(bound: Bound, share: number, cost: readonly number[], now: number, factor: number): number {

@@ -1,0 +1,194 @@
+import { type Clock, sleep, systemClock } from './clock.ts';
+import { DebitChannel } from './debit-channel.ts';
+import { toMilliseconds } from './duration.ts';
+import { InvalidOptionError, RateLimitedError, StoreUnavailableError } from './errors.ts';
+import { FleetShare } from './fleet-share.ts';
+import type { RateLimitInstrumentation } from './instrumentation.ts';
+import { compileLimit, costPerLimit, type Limit, TableFactory } from './limit-table.ts';
+import { memoryStore } from './memory.ts';
+import type { CallContext } from './policy.ts';
+import type { RateLimitOptions, RateLimitStats, Ticket } from './rate-limit.ts';
+import { Slot } from './slot.ts';
+import type { DebitDecision, DebitRequest, MaybePromise, RateState, RateStore, RateTable } from './store.ts';
+import { type OnStoreDown, StoreGate } from './store-gate.ts';
+import { Throttle } from './throttle.ts';
+import { WaitingLine } from './waiting-line.ts';
+
+const unlimited = { granted: 1, wait: 0, at: 0, limitedBy: -1, share: 0, pausedFor: 0 } satisfies DebitDecision;
+
+/** The engine behind `rateLimit`: decides, waits, keeps the line, and falls back when the store is down. */
+export class Limiter {
+  readonly line: WaitingLine;
+  readonly maxWait: number;
+  readonly throttle: Throttle;
+  readonly #name: string;
+  readonly #limits: readonly Limit[];
+  readonly #tables: TableFactory;
+  readonly #classes: ReadonlyMap<string, number>;
+  readonly #shares: readonly number[];
+  readonly #defaultShare: number;
+  readonly #rates: RateStore;
+  readonly #channel: DebitChannel;
+  readonly #fleet: FleetShare;
+  readonly #onStoreDown: OnStoreDown;
+  readonly #key: (ctx: CallContext) => string;
+  readonly #clock: Clock;
+  readonly #instrumentation: RateLimitInstrumentation | undefined;
+
+  constructor(options: RateLimitOptions) {
+    const { limits, mode = 'strict', clock = systemClock, name = 'rateLimit', key, instrumentation } = options;
+    if (limits.length === 0) throw new InvalidOptionError('Expected `limits` to hold at least one limit.');
+    this.#name = name;
+    this.#clock = clock;
+    this.#instrumentation = instrumentation;
+    this.#limits = limits.map((limit) => compileLimit(limit, mode));
+    this.#shares = options.priorities === undefined ? [1] : sharesOf(options.priorities);
+    this.#classes = new Map(Object.keys(options.priorities ?? {}).map((title, i) => [title, i]));
+    this.#defaultShare = this.#shareOf(options.defaultPriority, this.#shares.length - 1);
+    this.maxWait = toMilliseconds(options.maxWait ?? '30s', 'maxWait');
+    this.#key = typeof key === 'function' ? key : key === undefined ? (ctx) => ctx.key : () => key;
+    this.#onStoreDown = options.onStoreDown ?? 'share';
+    this.line = new WaitingLine(clock);
+    const store = options.store ?? memoryStore({ clock });
+    const timeoutMs = toMilliseconds(options.storeTimeout ?? 50, 'storeTimeout');
+    const gate = new StoreGate({ store: store.name, timeoutMs, clock, instrumentation });
+    this.#rates = store.rates;
+    this.#channel = new DebitChannel({
+      rates: store.rates,
+      gate,
+      clock,
+      batching: options.batch ?? (store.capabilities?.shared === true || options.lease !== undefined),
+      lease: options.lease && { max: options.lease.max, ttlMs: toMilliseconds(options.lease.ttl ?? 100, 'lease.ttl') },
+    });
+    this.#fleet = new FleetShare(clock, store.peers, `rates/${name}`);
+    this.throttle = new Throttle({
+      rates: store.rates,
+      clock,
+      policy: name,
+      adaptive: options.adaptive,
+      instrumentation,
+    });
+    this.#tables = new TableFactory(this.#limits, this.#shares, this.throttle.recovery);
+  }
+
+  tableFor(ctx: CallContext): RateTable {
+    return this.#tables.tableFor(this.#key(ctx), ctx);
+  }
+
+  /**
+   * Takes a slot and sleeps until it has come.
+   *
+   * @throws RateLimitedError when the wait would be longer than `maxWait`, the deadline of the call included
+   */
+  async acquire(ctx: CallContext, maxWait: number): Promise<Ticket> {
+    const share = this.#shareOf(ctx.priority, this.#defaultShare);
+    const table = this.tableFor(ctx);
+    const cost = costPerLimit(this.#limits, ctx, this.#shares[share] ?? 1);
+    const giveUpAt = Math.min(this.#clock.monotonic() + maxWait, ctx.deadline ?? Number.POSITIVE_INFINITY);
+    for (;;) {
+      if (ctx.aborted) throw ctx.signal.reason;
+      const patience = Math.max(0, giveUpAt - this.#clock.monotonic());
+      const decision = await this.#decide(table, { cost, maxWait: patience, share, copies: 1 });
+      const slot = new Slot({
+        policy: this.#name,
+        rates: this.#rates,
+        limits: this.#limits,
+        table,
+        cost,
+        decision,
+        ctx,
+      });
+      if (decision.granted === 0) throw this.#refuse(ctx, decision, slot);
+      if (decision.wait > 0) await this.#wait(ctx, slot, decision);
+      if (decision.wait === 0 || !this.throttle.isPaused(table)) return this.#admit(ctx, slot, decision);
+      slot.release();
+    }
+  }
+
+  async stats(ctx: CallContext): Promise<RateLimitStats> {
+    const state: RateState = await this.#rates.read(this.tableFor(ctx));
+    const remaining = Object.fromEntries(this.#limits.map(({ name }, i) => [name, state.remaining[i] ?? 0]));
+    return { waiting: this.line.size, remaining, pausedFor: state.pausedFor, factor: state.factor };
+  }
+
+  /** Feeds what a provider reported back into the shared state, by limit name. */
+  async report(ctx: CallContext, remaining: Readonly<Record<string, number>>): Promise<void> {
+    const values = this.#limits.map(({ name }) => remaining[name]);
+    if (values.some((value) => value !== undefined)) await this.#rates.correct(this.tableFor(ctx), values);
+  }
+
+  #decide(table: RateTable, request: DebitRequest): MaybePromise<DebitDecision> {
+    this.#fleet.beat();
+    const decided = this.#channel.debit(table, request);
+    if (!(decided instanceof Promise)) return decided;
+    return decided.then(
+      (decision) => {
+        if (decision.pausedFor > 0) this.throttle.learnPause(table, decision.pausedFor);
+        return decision;
+      },
+      (error: unknown) => this.#withoutStore(table, request, error),
+    );
+  }
+
+  #withoutStore(table: RateTable, request: DebitRequest, error: unknown): DebitDecision {
+    if (!(error instanceof StoreUnavailableError) || this.#onStoreDown === 'closed') throw error;
+    return this.#onStoreDown === 'open' ? unlimited : this.#fleet.debit(table, request);
+  }
+
+  async #wait(ctx: CallContext, slot: Slot, decision: DebitDecision): Promise<void> {
+    const place = this.line.enter(ctx, this.#nameOf(decision.limitedBy), decision.wait);
+    try {
+      await sleep(this.#clock, Math.ceil(decision.wait), ctx.signal);
+    } catch (error) {
+      slot.release();
+      throw error;
+    } finally {
+      this.line.leave(place);
+    }
+  }
+
+  #admit(ctx: CallContext, slot: Slot, { wait, limitedBy }: DebitDecision): Slot {
+    this.#instrumentation?.onAdmitted?.({
+      policy: this.#name,
+      key: ctx.key,
+      waitMs: [wait],
+      limitedBy: [wait > 0 ? this.#nameOf(limitedBy) : undefined],
+    });
+    slot.instrumentation = this.#instrumentation;
+    return slot;
+  }
+
+  #refuse(ctx: CallContext, { limitedBy, wait }: DebitDecision, slot: Slot): RateLimitedError {
+    slot.forget();
+    const error = new RateLimitedError(this.#nameOf(limitedBy), wait);
+    this.#instrumentation?.onRefused?.({
+      policy: this.#name,
+      key: ctx.key,
+      tenant: ctx.tenant,
+      code: error.code,
+      reason: error.limit,
+      retryAfterMs: wait,
+    });
+    return error;
+  }
+
+  #nameOf(index: number): string {
+    return index === -2 ? 'pause' : (this.#limits[index]?.name ?? this.#name);
+  }
+
+  #shareOf(priority: string | undefined, fallback: number): number {
+    if (priority === undefined || this.#classes.size === 0) return fallback;
+    const share = this.#classes.get(priority);
+    if (share !== undefined) return share;
+    throw new InvalidOptionError(`Unknown priority "${priority}": use one of ${[...this.#classes.keys()].join(', ')}.`);
+  }
+}
+
+function sharesOf(priorities: Readonly<Record<string, number>>): number[] {
+  const shares = Object.values(priorities);
+  const sum = shares.reduce((total, share) => total + share, 0);
+  if (shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
+    throw new InvalidOptionError(`Expected \`priorities\` to be shares above 0 that sum to 1, got a sum of ${sum}.`);
+  }
+  return shares;
+}

@@ -1,0 +1,98 @@
+import type { Clock } from './clock.ts';
+import { StoreUnavailableError } from './errors.ts';
+import type { RateLimitInstrumentation } from './instrumentation.ts';
+import type { MaybePromise } from './store.ts';
+
+/** What a policy does while its store is down. */
+export type OnStoreDown = 'open' | 'closed' | 'share';
+
+/** Options of a {@link StoreGate}. */
+export interface StoreGateOptions {
+  /** Name of the store, for events. */
+  readonly store: string;
+  /** Milliseconds after which an unanswered question counts as "down". */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly instrumentation: RateLimitInstrumentation | undefined;
+}
+
+/** Milliseconds between two tries while the store is down; everybody else is answered at once. */
+const retryMs = 500;
+
+/** Asks a store with a bound on time: a store that hangs is down, and a store that is down is not waited for by every call. */
+export class StoreGate {
+  readonly #options: StoreGateOptions;
+  #down = false;
+  #tryAt = 0;
+
+  constructor(options: StoreGateOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param onLate - gets an answer that came after its time, to undo what it did
+   * @throws StoreUnavailableError (rejects) when the store failed or did not answer in time
+   */
+  ask<T>(question: () => MaybePromise<T>, onLate?: (value: T) => void): MaybePromise<T> {
+    const { clock } = this.#options;
+    if (this.#down) {
+      const now = clock.monotonic();
+      if (now < this.#tryAt) return Promise.reject(new StoreUnavailableError(this.#tryAt - now));
+      this.#tryAt = now + retryMs;
+    }
+    let answer: MaybePromise<T>;
+    try {
+      answer = question();
+    } catch (error) {
+      return Promise.reject(this.#fail(error));
+    }
+    return answer instanceof Promise ? this.#bound(answer, onLate) : answer;
+  }
+
+  #bound<T>(answer: Promise<T>, onLate: ((value: T) => void) | undefined): Promise<T> {
+    const { clock, timeoutMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      let late = false;
+      const giveUp = (): void => {
+        late = true;
+        reject(this.#fail(new Error(`no answer within ${timeoutMs} ms`)));
+      };
+      // A busy event loop fires the timer before it reads the answer that is already there: look once more.
+      const timer = clock.setTimeout(() => setImmediate(() => setImmediate(giveUpUnlessDone)), timeoutMs);
+      let done = false;
+      const giveUpUnlessDone = (): void => {
+        if (!done) giveUp();
+      };
+      const settle = (): boolean => {
+        done = true;
+        clock.clearTimeout(timer);
+        return late;
+      };
+      answer.then(
+        (value) => {
+          this.#recover();
+          if (settle()) onLate?.(value);
+          else resolve(value);
+        },
+        (error: unknown) => {
+          if (!settle()) reject(this.#fail(error));
+        },
+      );
+    });
+  }
+
+  #fail(error: unknown): StoreUnavailableError {
+    const { clock, store, instrumentation } = this.#options;
+    if (!this.#down) instrumentation?.onStore?.({ store, available: false, error });
+    this.#down = true;
+    this.#tryAt = clock.monotonic() + retryMs;
+    return new StoreUnavailableError(retryMs, { cause: error });
+  }
+
+  #recover(): void {
+    if (!this.#down) return;
+    this.#down = false;
+    const { store, instrumentation } = this.#options;
+    instrumentation?.onStore?.({ store, available: true, error: undefined });
+  }
+}
