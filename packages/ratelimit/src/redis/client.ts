@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+
+/** What the store needs of a Redis client; an ioredis `Redis` or `Cluster` fits. */
+export interface RedisClient {
+  evalsha(sha: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
+  eval(script: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
+  getBuffer(key: string): Promise<Buffer | null>;
+  set(key: string, value: Buffer, px: 'PX', milliseconds: number): Promise<unknown>;
+  del(key: string): Promise<unknown>;
+}
+
+/** A Lua script that travels by its digest. */
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** Makes a {@link Script}. */
+export function script(source: string): Script {
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+/** Every script starts with the server's time: `now` in microseconds, `nowMs` in milliseconds. */
+export const serverTime = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local nowMs = math.floor(now / 1000)
+`;
+
+/** Runs a script in one trip; a server that does not know it (restart, failover) is sent the source once. */
+export async function run(
+  client: RedisClient,
+  { source, sha }: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  try {
+    return await client.evalsha(sha, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return client.eval(source, keys.length, ...keys, ...args);
+  }
+}
+
+/** Names keys: everything of one `tag` lies in one slot of a Redis Cluster. */
+export class Keys {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** Braces in names would move the hash tag, so names are encoded. */
+  name(kind: string, tag: string, rest = ''): string {
+    return `${this.#prefix}${kind}:{${encodeURIComponent(tag)}}${rest === '' ? '' : `:${rest}`}`;
+  }
+}
