@@ -27,10 +27,15 @@ export function requireJson(): MiddlewareHandler {
   };
 }
 
+/** What is left of a refused body is not read, so the connection cannot be used again, and the answer says so. */
 export function limitBody(bytes: number): MiddlewareHandler {
   const detail = `The body is larger than the ${bytes} bytes this server takes (BODY_LIMIT); send less.`;
   return bodyLimit({
     maxSize: bytes,
-    onError: () => problemResponse(new ApiError(413, 'ERR_BODY_TOO_LARGE', detail)),
+    onError: () => {
+      const response = problemResponse(new ApiError(413, 'ERR_BODY_TOO_LARGE', detail));
+      response.headers.set('connection', 'close');
+      return response;
+    },
   });
 }
