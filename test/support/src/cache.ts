@@ -15,22 +15,31 @@ export async function cacheFolder(): Promise<string> {
     await access(preferred, constants.W_OK);
     return preferred;
   } catch {
-    // The checkout belongs to somebody else: a folder of our own, by user so that nobody reads what another wrote.
-    const own = join(tmpdir(), `millrace-cache-${userInfo().uid}`);
-    await mkdir(own, { recursive: true, mode: 0o700 });
-    if ((await stat(own)).uid !== process.getuid?.()) {
-      throw new Error(`${own} belongs to another user: remove it, or run the tests with another TMPDIR.`);
-    }
-    return own;
+    return publicCacheFolder(); // the checkout belongs to somebody else
   }
+}
+
+/** A cache outside the checkout, written by this user only and readable by all: for programs run as another account. */
+export async function publicCacheFolder(): Promise<string> {
+  const { uid } = userInfo();
+  const folder = join(tmpdir(), `millrace-cache-${uid}`);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  if ((await stat(folder)).uid !== uid && uid >= 0) {
+    throw new Error(`${folder} belongs to another user: remove it, or run the tests with another TMPDIR.`);
+  }
+  return folder;
 }
 
 /**
  * Returns the cached folder `name`, made once by `make` however many test processes ask at the same moment:
  * one of them makes it in a draft beside it and renames it when it is complete, the others wait.
  */
-export async function cachedFolder(name: string, make: (draft: string) => Promise<void>): Promise<string> {
-  const target = join(await cacheFolder(), name);
+export async function cachedFolder(
+  name: string,
+  make: (draft: string) => Promise<void>,
+  within?: string,
+): Promise<string> {
+  const target = join(within ?? (await cacheFolder()), name);
   await mkdir(dirname(target), { recursive: true });
   while (!(await exists(target))) {
     const lock = await tryLock(`${target}.lock`);
