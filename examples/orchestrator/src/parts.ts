@@ -9,6 +9,8 @@ import { type OpenDatabase, openDatabase } from './db/open.ts';
 import { openEmbeddedPostgres } from './embedded/postgres.ts';
 import type { Executor } from './executors/executor.ts';
 import { processExecutor } from './executors/process.ts';
+import type { Forge } from './forge/forge.ts';
+import { localForge } from './forge/local.ts';
 import { directoryStore } from './objects/directory.ts';
 import type { ObjectStore } from './objects/store.ts';
 import { memoryRelay } from './relay/memory.ts';
@@ -24,6 +26,7 @@ export interface Parts {
   readonly objects: ObjectStore;
   readonly executor: Executor;
   readonly workspaces: WorkspaceManager;
+  readonly forge: Forge;
   readonly observability: Observability;
   readonly scratch: string;
 }
@@ -61,7 +64,9 @@ export async function openParts(config: Config, closing: Closing, observability:
   closing.add('workspaces', () => workspaces.close());
   const scratch = join(config.dataDirectory, 'scratch');
   const objects = directoryStore(fileURLToPath(config.objectsUrl));
-  return { config, database, queue, relay, objects, executor: processExecutor(), workspaces, observability, scratch };
+  const forge = localForge(database.db);
+  const executor = processExecutor();
+  return { config, database, queue, relay, objects, executor, workspaces, forge, observability, scratch };
 }
 
 async function openServer(config: Config, closing: Closing, onRestart: (reason: string) => void): Promise<string> {

@@ -124,6 +124,15 @@ describe('a run', () => {
     expect(await finished(run.id)).toMatchObject({ state: 'failed', error: { code: 'ERR_PATH_OUTSIDE_WORKSPACE' } });
   });
 
+  test('opens the pull request that it was asked for', async () => {
+    const { client, origin } = orchestrator;
+    const submit = () =>
+      client.submit({ repo: origin, agent: command('echo 3 > three.txt'), pullRequest: { title: 'Three' } });
+    const numbers = [];
+    for (const run of [await submit(), await submit()]) numbers.push((await finished(run.id)).pullRequest?.number);
+    expect(numbers).toEqual([1, 2]);
+  });
+
   test('leaves no workspace and no scratch folder behind', async () => {
     const run = await orchestrator.client.submit({ repo: orchestrator.origin, agent: command('echo $HOME; touch x') });
     await finished(run.id);

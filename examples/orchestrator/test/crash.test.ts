@@ -27,6 +27,7 @@ async function finished(client: Client, id: string): Promise<RunView> {
 /** One branch with one commit on top of main, and the run knows it. */
 async function expectOneResult(origin: string, run: RunView): Promise<void> {
   expect(run).toMatchObject({ state: 'succeeded', error: null });
+  expect(run.pullRequest?.number ?? 1, 'one pull request').toBe(1);
   expect(await runBranches(origin)).toEqual(new Map([[`millrace/${run.id}`, run.commitSha]]));
   expect(await git(origin, 'rev-list', '--count', `main..millrace/${run.id}`)).toBe('1');
 }
@@ -47,7 +48,7 @@ async function expectCleanTrail(client: Client, run: RunView): Promise<void> {
   expect(ends).toHaveLength(1);
 }
 
-const states = ['queued', 'admitted', 'preparing', 'running', 'collecting', 'pushing'] as const;
+const states = ['queued', 'admitted', 'preparing', 'running', 'collecting', 'pushing', 'pr_open'] as const;
 
 const barriers: readonly (readonly [string, (url: string) => Promise<Barrier>])[] = [
   ['between the queue and the outbox', barrierInOutbox],
@@ -64,7 +65,7 @@ test.concurrent.each(barriers)(
 
     const first = await startServerProcess({ DATA_DIR: data });
     const barrier = await makeBarrier(await embeddedUrl(data));
-    const run = await createClient({ url: first.url }).submit({ repo: origin, agent: agent(log) });
+    const run = await createClient({ url: first.url }).submit({ repo: origin, agent: agent(log), pullRequest: {} });
     await barrier.reached();
     await first.kill();
     await barrier.remove();

@@ -40,6 +40,14 @@ export interface RunError {
   readonly message: string;
 }
 
+/** The pull request that a run was asked to open. */
+export interface PullRequestWish {
+  readonly title?: string;
+  readonly body?: string;
+  readonly base?: string;
+  readonly waitForChecks: boolean;
+}
+
 export interface RunsTable {
   readonly id: string;
   readonly tenant_id: string;
@@ -67,6 +75,9 @@ export interface RunsTable {
   readonly exit_code: number | null;
   readonly error: JSONColumnType<RunError> | null;
   readonly traceparent: string | null;
+  readonly pull_request: JSONColumnType<PullRequestWish> | null;
+  readonly pr_number: number | null;
+  readonly pr_url: string | null;
   readonly cancel_requested_at: Date | null;
   readonly created_at: CreatedAt;
   readonly updated_at: ColumnType<Date, never, Date>;
@@ -110,6 +121,20 @@ export interface ArtifactsTable {
   readonly created_at: CreatedAt;
 }
 
+/** Pull requests of the `local` forge. */
+export interface PrsTable {
+  readonly repo_id: string;
+  readonly number: number;
+  readonly head: string;
+  readonly base: string;
+  readonly head_sha: string;
+  readonly title: string;
+  readonly body: string;
+  readonly state: Generated<'open' | 'closed' | 'merged'>;
+  readonly created_at: CreatedAt;
+  readonly updated_at: ColumnType<Date, never, Date>;
+}
+
 export interface WorkersTable {
   readonly id: string;
   readonly host: string;
@@ -131,6 +156,7 @@ export interface Database {
   readonly outbox: OutboxTable;
   readonly log_chunks: LogChunksTable;
   readonly artifacts: ArtifactsTable;
+  readonly prs: PrsTable;
   readonly workers: WorkersTable;
 }
 

@@ -18,6 +18,17 @@ export const newRunBody = z
     agent: agentSpec,
     message: z.string().min(1).max(65_536).optional().openapi({ description: 'Message of the commit.' }),
     priority: z.int().min(-100).max(100).default(0).openapi({ description: 'Larger goes first.' }),
+    pullRequest: z
+      .strictObject({
+        title: z.string().min(1).max(256).optional(),
+        body: z.string().max(65_536).optional(),
+        base: z.string().min(1).max(1024).optional().openapi({ description: 'Branch it should go into.' }),
+        waitForChecks: z.boolean().default(false).openapi({
+          description: 'The run succeeds when the checks of its commit do, where the forge reports any.',
+        }),
+      })
+      .optional()
+      .openapi({ description: 'Open a pull request for the branch.' }),
     timeout: z
       .union([z.int().min(1), z.string().regex(/^\d+(\.\d+)?\s*(ms|s|m|h|d)$/)])
       .optional()
@@ -42,6 +53,7 @@ export const runView = z
     baseSha: sha.nullable(),
     commitSha: sha.nullable(),
     diffStat: z.object({ filesChanged: z.int(), insertions: z.int(), deletions: z.int() }).nullable(),
+    pullRequest: z.object({ number: z.int(), url: z.string().nullable() }).nullable(),
     exitCode: z.int().nullable(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     cancelRequested: z.boolean(),

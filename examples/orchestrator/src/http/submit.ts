@@ -1,5 +1,5 @@
 import ms, { type StringValue } from 'ms';
-import type { AgentSpec } from '../db/schema.ts';
+import type { AgentSpec, PullRequestWish } from '../db/schema.ts';
 import { createRun, getRun, type RunWithRepo } from '../runs/store.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
@@ -50,6 +50,7 @@ export async function submitRun(
       message: body.message ?? defaultMessage(body),
       priority: body.priority,
       timeout,
+      ...(body.pullRequest && { pullRequest: body.pullRequest as PullRequestWish }),
       ...(traceparent && { traceparent }),
     }),
   );

@@ -27,6 +27,7 @@ export function toRunView(run: RunWithRepo): RunView {
             insertions: run.insertions ?? 0,
             deletions: run.deletions ?? 0,
           },
+    pullRequest: run.pr_number === null ? null : { number: run.pr_number, url: run.pr_url },
     exitCode: run.exit_code,
     error: run.error,
     cancelRequested: run.cancel_requested_at !== null,

@@ -47,7 +47,7 @@ export async function recoverLostRuns({ db, queue }: Pick<JanitorParts, 'db' | '
   const silent = await db
     .selectFrom('runs')
     .select(['id', 'state', 'job_id', 'dispatch'])
-    .where('state', 'not in', ['succeeded', 'failed', 'cancelled', 'parked'])
+    .where('state', 'not in', ['succeeded', 'failed', 'cancelled', 'parked', 'ci_waiting'])
     .where('job_id', 'is not', null)
     .where('updated_at', '<', sql<Date>`now() - make_interval(secs => ${silence})`)
     .limit(100)

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { AgentSpec, Database, RunEventRow, RunRow } from '../db/schema.ts';
+import type { AgentSpec, Database, PullRequestWish, RunEventRow, RunRow } from '../db/schema.ts';
 import { newId } from '../ids.ts';
 import { isTerminal, type RunState } from './states.ts';
 import { applyMove } from './transition.ts';
@@ -15,6 +15,7 @@ export interface NewRun {
   /** Milliseconds the agent may take. */
   readonly timeout: number;
   readonly taskId?: string;
+  readonly pullRequest?: PullRequestWish;
   readonly traceparent?: string;
 }
 
@@ -40,6 +41,7 @@ export async function createRun(tx: Kysely<Database>, run: NewRun): Promise<stri
       branch: `millrace/${id}`,
       event_seq: 1,
       traceparent: run.traceparent ?? null,
+      pull_request: run.pullRequest ? JSON.stringify(run.pullRequest) : null,
     })
     .execute();
   await tx
@@ -116,6 +118,9 @@ export async function runEventsAfter(
     .execute();
 }
 
+/** In these states no worker has the run. */
+const unheld: readonly RunState[] = ['queued', 'parked', 'ci_waiting'];
+
 /** How a request to cancel ended: at once, by telling the worker, or too late. */
 export type CancelOutcome = 'cancelled' | 'requested' | 'finished';
 
@@ -139,7 +144,7 @@ export async function requestCancel(
     if (!run) return undefined;
     if (run.state === 'cancelled') return 'cancelled';
     if (isTerminal(run.state)) return 'finished';
-    if (run.state === 'queued' || run.state === 'parked') {
+    if (unheld.includes(run.state)) {
       await tx.deleteFrom('outbox').where('run_id', '=', id).execute();
       await applyMove(tx, id, { from: run.state, to: 'cancelled', set: { parked_reason: null } });
       return 'cancelled';

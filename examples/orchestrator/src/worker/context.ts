@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Config } from '../config.ts';
 import type { Database, RunRow } from '../db/schema.ts';
 import type { Executor } from '../executors/executor.ts';
+import type { Forge } from '../forge/forge.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { RunState } from '../runs/states.ts';
@@ -17,6 +18,7 @@ export interface WorkerContext {
   readonly objects: ObjectStore;
   readonly executor: Executor;
   readonly workspaces: WorkspaceManager;
+  readonly forge: Forge;
   readonly cancellations: Cancellations;
   /** Folder for what runs need only while they run. */
   readonly scratch: string;

@@ -1,10 +1,10 @@
 import type { Workspace } from '@millrace/workspace';
 import { RunFailure } from '../runs/errors.ts';
-import { getRun } from '../runs/store.ts';
 import { type Hold, takeRun } from '../runs/transition.ts';
 import { collect } from './collect.ts';
 import type { WorkerContext } from './context.ts';
 import { settleFailure } from './failure.ts';
+import { openPullRequest } from './pull-request.ts';
 import { push, restoreCommit } from './push.ts';
 import { runAgent } from './run-agent.ts';
 import { openSession, type RunSession } from './session.ts';
@@ -35,7 +35,13 @@ async function perform(context: WorkerContext, session: RunSession): Promise<voi
     throw new RunFailure('ERR_RUN_ATTEMPTS', message);
   }
   if (run.attempt > 1) await session.log.write('system', `Attempt ${run.attempt}, on worker ${session.hold.workerId}.`);
-  if (run.state === 'admitted') await session.advance('preparing');
+  if (run.state === 'admitted' || run.state === 'pushing') await makeAndPush(context, session);
+  if (session.run.state === 'pr_open') await openPullRequest(context, session);
+}
+
+/** Everything that needs a workspace. */
+async function makeAndPush(context: WorkerContext, session: RunSession): Promise<void> {
+  if (session.run.state === 'admitted') await session.advance('preparing');
   await using workspace = await checkout(context, session);
   if (session.run.state === 'preparing') {
     await session.advance('running', { set: { base_sha: workspace.base, started_at: new Date() } });
@@ -50,12 +56,10 @@ async function perform(context: WorkerContext, session: RunSession): Promise<voi
 
 /** A run that was begun before goes on from the very commit it began from, wherever its branch points by now. */
 async function checkout(context: WorkerContext, session: RunSession): Promise<Workspace> {
-  const { run, signal } = session;
-  const withRepo = await getRun(context.db, run.tenant_id, run.id);
-  const repo = withRepo?.repo_url ?? '';
+  const { run, repoUrl, signal } = session;
   const ref = run.base_sha ?? run.ref;
   return await context.workspaces.checkout({
-    repo,
+    repo: repoUrl,
     ...(ref !== 'HEAD' && { ref }),
     branch: run.branch,
     tenant: run.tenant_id,

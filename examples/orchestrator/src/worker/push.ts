@@ -40,5 +40,6 @@ export async function push(session: RunSession, workspace: Workspace): Promise<v
     );
   }
   await log.write('system', `Pushed ${run.branch} at ${pushed.sha}.`);
-  await session.advance('succeeded', { data: { branch: run.branch, sha: pushed.sha } });
+  const next = run.pull_request ? 'pr_open' : 'succeeded';
+  await session.advance(next, { data: { branch: run.branch, sha: pushed.sha } });
 }

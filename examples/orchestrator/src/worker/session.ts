@@ -16,6 +16,7 @@ export interface Advance {
 export interface RunSession {
   readonly hold: Hold;
   readonly run: RunRow;
+  readonly repoUrl: string;
   readonly log: LogWriter;
   /** Aborts when the run is cancelled, the delivery is lost or the worker must stop. */
   readonly signal: AbortSignal;
@@ -31,10 +32,13 @@ export async function openSession(
   let run = taken;
   const announce = (): void => context.relay.publish({ kind: 'run', runId: hold.runId });
   const { db } = context;
+  const byId = db.selectFrom('repos').select('url').where('id', '=', run.repo_id);
+  const repo = await byId.executeTakeFirstOrThrow();
   const log = await createLogWriter({ db, hold, maxBytes: context.config.runLogBytes, onStored: announce });
   announce();
   return {
     hold,
+    repoUrl: repo.url,
     log,
     signal,
     get run() {
