@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 const condition = '@millrace/source';
-const resolve = { conditions: [condition, 'module', 'node', 'development|production'] };
+const resolve = { conditions: [condition, 'node', 'development|production'] };
 
 /** Tests run on the sources (no build before them): the custom export condition points every package name at `src`. */
 function project(name: string, root: string, include = ['test/**/*.test.ts']) {
