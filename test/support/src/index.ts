@@ -1,5 +1,8 @@
 export { type ManualClock, manualClock } from './clock.ts';
 export { type TemporaryDirectory, temporaryDirectory } from './files.ts';
+export type { GitAuth } from './git/auth.ts';
+export { git } from './git/command.ts';
+export { type GitRequest, type GitServer, type GitServerOptions, startGitServer } from './git/server.ts';
 export { freePort } from './ports.ts';
 export { PostgresMissingError } from './postgres/binaries.ts';
 export {
@@ -10,6 +13,8 @@ export {
   startPostgresStandby,
 } from './postgres/server.ts';
 export { ServerStartError } from './process/server-process.ts';
+export { type Proxy, type ProxyOptions, startProxy } from './proxy.ts';
 export { RedisMissingError } from './redis/provision.ts';
 export { type RedisOptions, type RedisServer, startRedis } from './redis/server.ts';
+export { type SyntheticOptions, syntheticRepo, type TestRepos, testRepos } from './repos.ts';
 export { type WaitOptions, WaitTimeoutError, waitFor } from './wait.ts';
