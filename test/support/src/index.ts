@@ -14,7 +14,9 @@ export {
 } from './postgres/server.ts';
 export { ServerStartError } from './process/server-process.ts';
 export { type Proxy, type ProxyOptions, startProxy } from './proxy.ts';
+export { type RedisCluster, startRedisCluster } from './redis/cluster.ts';
 export { RedisMissingError } from './redis/provision.ts';
+export { type RedisSentinel, startRedisSentinel } from './redis/sentinel.ts';
 export { type RedisOptions, type RedisServer, startRedis } from './redis/server.ts';
 export { type SyntheticOptions, syntheticRepo, type TestRepos, testRepos } from './repos.ts';
 export { type WaitOptions, WaitTimeoutError, waitFor } from './wait.ts';

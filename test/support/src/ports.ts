@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 // Below Linux's ephemeral range (32768–60999, `ip_local_port_range`): an outgoing connection of a neighbour can never
 // take the port between a server's stop and its restart.
 const FIRST = 12_000;
-const LAST = 32_000;
+const LAST = 32_000; // a cluster node's bus takes port + 10000, still a legal port
 
 /** A TCP port of 127.0.0.1 that nobody listens on, drawn at random so that parallel test processes hardly ever collide. */
 export async function freePort(): Promise<number> {
