@@ -22,6 +22,8 @@ function project(name: string, root: string, include = ['test/**/*.test.ts']) {
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Many files start servers and child processes of their own: more workers than this starve them on small machines.
+    maxWorkers: 2,
     projects: [
       project('queue', './packages/queue'),
       project('ratelimit', './packages/ratelimit'),
