@@ -1,27 +1,20 @@
 import fc from 'fast-check';
-import type { Kysely } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readChecks, saveObservations } from '../../src/ci/checks.ts';
 import { type Delivery, processDeliveries, storeDelivery } from '../../src/ci/deliveries.ts';
 import { latest } from '../../src/ci/merge.ts';
 import type { Observation } from '../../src/ci/observation.ts';
 import { rollUp } from '../../src/ci/rollup.ts';
-import type { CiDatabase } from '../../src/ci/tables.ts';
-import type { OpenDatabase } from '../../src/db/open.ts';
-import { testDatabase } from '../support/database.ts';
+import { type CiTestDatabase, ciTestDatabase } from './database.ts';
 
-let database: OpenDatabase;
-let db: Kysely<CiDatabase>;
+let database: CiTestDatabase;
+let db: CiTestDatabase['db'];
 beforeAll(async () => {
-  database = await testDatabase();
-  db = database.db.withTables<Pick<CiDatabase, 'ci_checks' | 'ci_rollups' | 'webhook_deliveries'>>();
+  database = await ciTestDatabase();
+  db = database.db;
 });
-afterEach(async () => {
-  await db.deleteFrom('ci_checks').execute();
-  await db.deleteFrom('ci_rollups').execute();
-  await db.deleteFrom('webhook_deliveries').execute();
-});
-afterAll(() => database.close());
+afterEach(() => database.clear());
+afterAll(() => database[Symbol.asyncDispose]());
 
 const commit = { repoId: 1, sha: 'a'.repeat(40) };
 const base: Observation = {
@@ -60,8 +53,7 @@ describe('checks in the database', () => {
   it('end as the merge rule says, however the statements are cut into deliveries', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(observation, { maxLength: 3 }), { maxLength: 5 }), async (deliveries) => {
-        await db.deleteFrom('ci_checks').execute();
-        await db.deleteFrom('ci_rollups').execute();
+        await database.clear();
         for (const delivery of deliveries) await save(delivery);
         const expected = latest(deliveries.flat());
         const stored = latest(await readChecks(db, commit));

@@ -3,27 +3,20 @@ import { createRequire } from 'node:module';
 import { waitFor } from '@millrace/test-support';
 import { sign } from '@octokit/webhooks-methods';
 import fc from 'fast-check';
-import type { Kysely } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RollupChange } from '../../src/ci/checks.ts';
 import { createConsumer } from '../../src/ci/consumer.ts';
-import type { CiDatabase } from '../../src/ci/tables.ts';
 import { receiveWebhook } from '../../src/ci/webhook.ts';
-import type { OpenDatabase } from '../../src/db/open.ts';
-import { testDatabase } from '../support/database.ts';
+import { type CiTestDatabase, ciTestDatabase } from './database.ts';
 
-let database: OpenDatabase;
-let db: Kysely<CiDatabase>;
+let database: CiTestDatabase;
+let db: CiTestDatabase['db'];
 beforeAll(async () => {
-  database = await testDatabase();
-  db = database.db.withTables<Pick<CiDatabase, 'ci_checks' | 'ci_rollups' | 'webhook_deliveries'>>();
+  database = await ciTestDatabase();
+  db = database.db;
 });
-afterEach(async () => {
-  await db.deleteFrom('ci_checks').execute();
-  await db.deleteFrom('ci_rollups').execute();
-  await db.deleteFrom('webhook_deliveries').execute();
-});
-afterAll(() => database.close());
+afterEach(() => database.clear());
+afterAll(() => database[Symbol.asyncDispose]());
 
 interface Sent {
   readonly id: string;
@@ -118,8 +111,7 @@ describe('the webhook', () => {
     const told = fc.array(fc.constantFrom(...story), { maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(told, fc.nat(6), async (sent, place) => {
-        for (const table of ['ci_checks', 'ci_rollups', 'webhook_deliveries'] as const)
-          await db.deleteFrom(table).execute();
+        await database.clear();
         const sequence = [...sent.slice(0, place), last, ...sent.slice(place)];
         for (const [index, delivery] of sequence.entries())
           await send({ ...delivery, id: `${delivery.id}-${index % 4}` });
