@@ -8,6 +8,14 @@ export interface Clock {
   setTimeout(fn: () => void, ms: number): unknown;
   /** Cancels a timer that has not fired. */
   clearTimeout(handle: unknown): void;
+  /** Calls `fn` when the present turn of the event loop is over: calls made in one turn are sent to the store together. @default setImmediate */
+  defer?(fn: () => void): void;
+}
+
+/** {@link Clock.defer}, with its default. */
+export function defer(clock: Clock, fn: () => void): void {
+  if (clock.defer === undefined) setImmediate(fn);
+  else clock.defer(fn);
 }
 
 /** The clock of this process. */

@@ -1,6 +1,8 @@
 export { type Backoff, type ExponentialOptions, exponential, fixed } from './backoff.ts';
 export { type Clock, systemClock } from './clock.ts';
+export type { Codec } from './codec.ts';
 export type * from './contract/index.ts';
+export { createQueue, type QueueOptions } from './create-queue.ts';
 export type { DedupeOption } from './dedupe.ts';
 export type { Duration } from './duration.ts';
 export * from './errors.ts';

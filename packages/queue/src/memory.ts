@@ -1,1 +1,1 @@
-export {};
+export { memoryAdapter } from './adapters/memory/adapter.ts';

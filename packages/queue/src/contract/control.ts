@@ -130,8 +130,11 @@ export interface ControlOperations {
   readonly setPriority: Operation<{ readonly ids: readonly string[]; readonly priority: number }, number>;
   /** Makes delayed jobs ready now (not those that wait for others). At most 500 ids. Answers how many. */
   readonly promote: Operation<{ readonly ids: readonly string[] }, number>;
-  /** Dead (or cancelled) jobs become waiting again with all their attempts, the i-th after i × `spacing` milliseconds. At most 500 ids. Answers how many. */
-  readonly redrive: Operation<{ readonly ids: readonly string[]; readonly spacing: number }, number>;
+  /** Dead (or cancelled) jobs become waiting again with all their attempts, the i-th (from 0) after `offset` + i × `spacing` milliseconds. At most 500 ids. Answers how many. */
+  readonly redrive: Operation<
+    { readonly ids: readonly string[]; readonly spacing: number; readonly offset: number },
+    number
+  >;
   /** Removes finished jobs. At most 500 ids. Answers how many. */
   readonly purge: Operation<{ readonly ids: readonly string[] }, number>;
   /** At most 500 a page. Oldest first. */

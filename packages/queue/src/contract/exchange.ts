@@ -46,8 +46,8 @@ export interface ExchangeRequest {
   /** 1, 2, 3, … within the session. */
   readonly call: number;
   /**
-   * Calls up to this number whose answers have not arrived will never be used: give back what they claimed and the worker never saw
-   * (no attempt counted) — that is, this session's leases made by calls in `lostCalls` — and let calls up to it that arrive late claim nothing.
+   * Calls whose answers never arrived and will not be used. What they claimed is given back (no attempt counted), and any of them (or
+   * of the calls before the highest of them) that reaches the store only now or later claims nothing.
    */
   readonly lostCalls: readonly number[];
   /** At most this many jobs. 0: none. */
@@ -70,12 +70,10 @@ export interface ExchangeRequest {
 /** Whether a fenced write took effect. */
 export type FencedOutcome = 'applied' | 'stale';
 
-/** A lease that the session must stop using. */
-export interface RevokedLease {
+/** A lease whose job somebody asked to cancel. The lease stands until it is settled. */
+export interface CancelRequest {
   readonly jobId: string;
   readonly fence: number;
-  /** `cancelled`: somebody asked for it, the lease still stands and must be settled. `expired`: the job's own lease ended. */
-  readonly reason: 'cancelled' | 'expired';
 }
 
 /** Answer to {@link ExchangeRequest}. */
@@ -89,8 +87,8 @@ export interface ExchangeAnswer {
   readonly extended: readonly FencedOutcome[];
   readonly progressed: readonly FencedOutcome[];
   readonly claimed: readonly ClaimedJob[];
-  /** Repeated in every answer until the leases are settled. */
-  readonly revoked: readonly RevokedLease[];
+  /** This session's leases whose jobs were asked to stop; repeated in every answer until they are settled. */
+  readonly cancelRequests: readonly CancelRequest[];
   /** Milliseconds until something known today may make a job claimable (a delay, a parked tenant, an expiring lease). Absent: nothing known. */
   readonly nextDue?: number;
   /** More could have been claimed now. */

@@ -1,0 +1,128 @@
+import type { JobFailure } from '../../contract/index.ts';
+import { type Call, countWaiting, makeWaiting, reschedule } from './call.ts';
+import type { JobRow } from './rows.ts';
+import type { FinishedState } from './tables.ts';
+
+/** Ends a job that is no longer counted as waiting or leased: frees its dedupe key, tells its parent, keeps or forgets it. */
+export function finish(call: Call, row: JobRow, state: FinishedState, before: JobRow['state'], result?: string): void {
+  const { tables, now } = call;
+  row.state = state;
+  row.session = undefined;
+  row.visibleUntil = undefined;
+  row.cancelRequested = false;
+  row.finishedAt = now;
+  row.result = result;
+  if (row.dedupe !== undefined) freeKey(call, row);
+  if (row.children > 0) tables.removeChildren(row.id);
+  if (row.parentId !== undefined) tellParent(call, row, row.parentId);
+  keepOrForget(call, row, state, before);
+}
+
+/** The place of a finished job that was waiting. */
+export function finishWaiting(call: Call, row: JobRow, state: FinishedState): void {
+  const before = row.state;
+  countWaiting(call, row, -1);
+  finish(call, row, state, before);
+}
+
+/** Bytes that count against retention. */
+export function keptBytes(row: JobRow): number {
+  const failures = row.failures.reduce((sum, failure) => sum + failure.message.length, 0);
+  return row.bytes + (row.result?.length ?? 0) + failures;
+}
+
+function keepOrForget(call: Call, row: JobRow, state: FinishedState, before: JobRow['state']): void {
+  const { tables, now } = call;
+  if (state === 'succeeded' && row.keepResult > 0) {
+    row.keepUntil = now + row.keepResult;
+    tables.queue.succeeded.count += 1;
+    tables.saveJob(row, before);
+  } else if (tables.queue.settings.retention[state].count === 0) {
+    tables.removeJob(row);
+  } else {
+    tables.queue[state].count += 1;
+    tables.queue[state].bytes += keptBytes(row);
+    tables.saveJob(row, before);
+  }
+}
+
+function freeKey(call: Call, row: JobRow): void {
+  const { tables } = call;
+  const held = row.dedupe && tables.dedupe(row.dedupe.key);
+  if (held === undefined || held.until !== undefined) return;
+  if (held.nextId === row.id) {
+    held.nextId = undefined;
+    tables.saveDedupe(held);
+  } else if (held.jobId === row.id) {
+    passKeyOn(call, held.key, held.nextId);
+  }
+}
+
+/** The follow-up of a `keep-last` key takes the key over and may start. */
+function passKeyOn(call: Call, key: string, nextId: string | undefined): void {
+  const { tables } = call;
+  const next = nextId === undefined ? undefined : tables.job(nextId);
+  if (next === undefined) {
+    tables.removeDedupe(key);
+    return;
+  }
+  tables.saveDedupe({ key, jobId: next.id, until: undefined, latest: undefined, nextId: undefined });
+  if (next.state === 'delayed') reschedule(call, next, call.now);
+}
+
+function tellParent(call: Call, child: JobRow, parentId: string): void {
+  const { tables } = call;
+  const parent = tables.job(parentId);
+  if (parent === undefined || parent.state !== 'delayed' || parent.pendingChildren === 0) return;
+  tables.addChild({
+    parentId,
+    id: child.id,
+    name: child.name,
+    state: child.state,
+    result: child.result,
+    failure: child.failures.at(-1),
+  });
+  parent.pendingChildren -= 1;
+  if (child.state !== 'succeeded' && child.onFailure === 'fail-parent') failParent(call, parent, child);
+  else if (parent.pendingChildren === 0) reschedule(call, parent, call.now);
+  else tables.saveJob(parent, 'delayed');
+}
+
+function failParent(call: Call, parent: JobRow, child: JobRow): void {
+  const failure: JobFailure = {
+    attempt: parent.attempt,
+    at: call.now,
+    message: `The child job ${child.id} (${child.name}) ended ${child.state}.`,
+    code: 'ERR_CHILD_FAILED',
+    fingerprint: `ERR_CHILD_FAILED ${child.name} ${child.state}`,
+  };
+  addFailure(parent, failure);
+  finishWaiting(call, parent, 'dead');
+}
+
+/** Keeps the last 10 failures. */
+export function addFailure(row: JobRow, failure: JobFailure): void {
+  row.failures = [...row.failures.slice(-9), failure];
+}
+
+/** A dead or cancelled job waits again, as if new. */
+export function revive(call: Call, row: JobRow, delay: number): void {
+  const before = row.state;
+  const kept = call.tables.queue[before as 'dead' | 'cancelled'];
+  kept.count -= 1;
+  kept.bytes -= keptBytes(row);
+  row.attempt = 0;
+  row.finishedAt = undefined;
+  row.pendingChildren = 0;
+  row.dedupe = undefined;
+  makeWaiting(call, row, call.now + delay);
+  call.tables.saveJob(row, before);
+}
+
+/** Removes a finished job from the store. */
+export function forget(call: Call, row: JobRow): void {
+  const kept = call.tables.queue[row.state as FinishedState];
+  kept.count -= 1;
+  if (row.keepUntil === undefined) kept.bytes -= keptBytes(row);
+  call.tables.removeJob(row);
+}

@@ -1,0 +1,140 @@
+import type { DedupeSpec, JobFailure, JobState, QueueSettings, TenantLimits } from '../../contract/index.ts';
+
+/** A job as the engine works on it. Mutable: change it, then hand it to the {@link Tables} method that fits. */
+export interface JobRow {
+  /** Position in the store, from 1 up; ties of `rank` are settled by it. */
+  seq: number;
+  id: string;
+  name: string;
+  payload: string;
+  bytes: number;
+  tenant: string;
+  priority: number;
+  state: JobState;
+  /** When it became or becomes ready; `undefined` while it waits for other jobs. */
+  readyAt: number | undefined;
+  attempt: number;
+  maxAttempts: number;
+  cost: number;
+  visibility: number | undefined;
+  keepResult: number;
+  enqueuedAt: number;
+  traceparent: string | undefined;
+  parentId: string | undefined;
+  onFailure: 'fail-parent' | 'ignore';
+  children: number;
+  pendingChildren: number;
+  dedupe: DedupeSpec | undefined;
+  session: string | undefined;
+  call: number;
+  fence: number;
+  claimedAt: number;
+  visibleUntil: number | undefined;
+  cancelRequested: boolean;
+  failures: readonly JobFailure[];
+  logs: readonly string[];
+  progress: string | undefined;
+  result: string | undefined;
+  finishedAt: number | undefined;
+  /** Kept for `handle.result()` until then, whatever retention says. */
+  keepUntil: number | undefined;
+  /** Where the tables keep it; the engine leaves these alone. */
+  place: JobPlace | undefined;
+  slot: number;
+  leaseSlot: number;
+}
+
+/** A structure that holds jobs and can let one go. */
+export interface JobPlace {
+  remove(row: JobRow): void;
+}
+
+/** A tenant as the engine works on it. */
+export interface TenantRow {
+  name: string;
+  limits: TenantLimits;
+  paused: boolean;
+  ready: number;
+  delayed: number;
+  leased: number;
+  waitingBytes: number;
+  /** Virtual time: where the tenant's next claim starts on the common scale. */
+  vtime: number;
+  /** Theoretical arrival time of its rate limit (GCRA). */
+  tat: number;
+  spent: number;
+  /** Number of the budget window that `spent` belongs to. */
+  window: number;
+  /** True when it may claim: it has a ready job and no limit holds it. */
+  ringed: boolean;
+  /** Priority of its head job, while ringed. */
+  headClass: number;
+  /** When it entered the ring or was served last, while ringed: aging counts from here. */
+  since: number;
+  /** When rate or budget let it run again; undefined when neither holds it. */
+  parkedUntil: number | undefined;
+  /** Where the tables keep it; the engine leaves these alone. */
+  ringSlot: number;
+  urgentSlot: number;
+  parkSlot: number;
+}
+
+/** Count and bytes of what is kept of one finished state. */
+export interface Kept {
+  count: number;
+  bytes: number;
+}
+
+/** The state of the queue as a whole. */
+export interface QueueRow {
+  settings: QueueSettings;
+  paused: boolean;
+  fence: number;
+  seq: number;
+  /** The virtual time that the queue has reached. */
+  vclock: number;
+  tat: number;
+  /** The latest `readyAt` given to a ready job: the next is not before it, so that a clock set back does not upset the order. */
+  lastReadyAt: number;
+  ready: number;
+  delayed: number;
+  leased: number;
+  waitingBytes: number;
+  succeeded: Kept;
+  dead: Kept;
+  cancelled: Kept;
+}
+
+/** A worker's session. */
+export interface SessionRow {
+  id: string;
+  expiresAt: number;
+  /** Calls up to this one may no longer claim. */
+  barrier: number;
+  /** Expired or ended: its leases are on their way back. */
+  over: boolean;
+  /** Ended by its worker: what it still holds goes back without counting the attempt. */
+  polite: boolean;
+}
+
+/** Who holds a dedupe key. */
+export interface DedupeRow {
+  key: string;
+  jobId: string;
+  /** The key is free from then on; undefined: until the job says so. */
+  until: number | undefined;
+  /** `debounce`: latest start. */
+  latest: number | undefined;
+  /** `keep-last`: the job that waits for the end of `jobId`. */
+  nextId: string | undefined;
+}
+
+/** What a parent keeps of a finished child. */
+export interface ChildRow {
+  parentId: string;
+  id: string;
+  name: string;
+  state: JobState;
+  result: string | undefined;
+  failure: JobFailure | undefined;
+}

@@ -1,0 +1,87 @@
+import type { ExchangeRequest, FencedOutcome, Settlement } from '../../contract/index.ts';
+import { type Call, countWaiting, makeWaiting } from './call.ts';
+import { addFailure, finish } from './finish.ts';
+import { spend, uncharge } from './ring.ts';
+import type { JobRow } from './rows.ts';
+
+/** Applies settlements; each takes effect only under the fence of the present lease, held by this session. */
+export function settleAll(call: Call, request: ExchangeRequest): FencedOutcome[] {
+  return request.settle.map((settlement) => {
+    const row = heldJob(call, request.session, settlement.jobId, settlement.fence);
+    if (row === undefined) return 'stale';
+    settle(call, row, settlement);
+    return 'applied';
+  });
+}
+
+/** @returns the job if the session holds it under this very fence */
+export function heldJob(call: Call, session: string, jobId: string, fence: number): JobRow | undefined {
+  const row = call.tables.job(jobId);
+  return row !== undefined && row.state === 'leased' && row.session === session && row.fence === fence
+    ? row
+    : undefined;
+}
+
+function settle(call: Call, row: JobRow, settlement: Settlement): void {
+  const notRun = settlement.kind === 'release' || settlement.kind === 'snooze';
+  endLease(call, row, settlement.cost ?? (notRun ? 0 : row.cost));
+  switch (settlement.kind) {
+    case 'ack':
+      finish(call, row, 'succeeded', 'leased', settlement.result);
+      break;
+    case 'cancelled':
+      finish(call, row, 'cancelled', 'leased');
+      break;
+    case 'dead':
+      addFailure(row, settlement.failure);
+      finish(call, row, 'dead', 'leased');
+      break;
+    case 'retry':
+      addFailure(row, settlement.failure);
+      comeBack(call, row, call.now + settlement.delay);
+      break;
+    case 'snooze':
+      row.attempt -= 1;
+      comeBack(call, row, call.now + settlement.delay);
+      break;
+    case 'release':
+      giveBack(call, row);
+  }
+}
+
+/** Takes the job from its session: concurrency is free again, the cost is what it was. */
+export function endLease(call: Call, row: JobRow, cost: number): void {
+  const tenant = call.tables.tenant(row.tenant);
+  tenant.leased -= 1;
+  call.tables.queue.leased -= 1;
+  spend(call, tenant, cost - row.cost);
+  call.touched.add(tenant);
+}
+
+/** Ready in its old place, as if it had not been claimed. The lease is ended already. */
+export function giveBack(call: Call, row: JobRow): void {
+  uncharge(call, call.tables.tenant(row.tenant), row);
+  row.attempt -= 1;
+  if (!leave(call, row)) return;
+  row.state = 'ready';
+  countWaiting(call, row, 1);
+  call.tables.saveJob(row, 'leased');
+}
+
+/** Waiting again until `readyAt`; unless somebody asked to cancel it meanwhile. */
+export function comeBack(call: Call, row: JobRow, readyAt: number): void {
+  if (!leave(call, row)) return;
+  makeWaiting(call, row, readyAt);
+  call.tables.saveJob(row, 'leased');
+}
+
+/** @returns false when the job ends here, because somebody asked to cancel it */
+function leave(call: Call, row: JobRow): boolean {
+  if (row.cancelRequested) {
+    finish(call, row, 'cancelled', 'leased');
+    return false;
+  }
+  row.session = undefined;
+  row.visibleUntil = undefined;
+  return true;
+}

@@ -1,0 +1,111 @@
+import type { JobPlace, JobRow } from '../engine/rows.ts';
+import type { Tables } from '../engine/tables.ts';
+import { createHeap, type Heap } from './heap.ts';
+import { createLeases } from './leases.ts';
+import { createLine } from './line.ts';
+import { peekWhile } from './reading.ts';
+import { createReadyJobs, type ReadyJobs } from './ready.ts';
+
+type JobTables = Pick<
+  Tables,
+  | 'job'
+  | 'insertJob'
+  | 'saveJob'
+  | 'removeJob'
+  | 'changePriority'
+  | 'head'
+  | 'delayedBefore'
+  | 'nextDelayed'
+  | 'visibleBefore'
+  | 'nextVisible'
+  | 'leasedBy'
+  | 'cancelRequestsOf'
+  | 'reorder'
+  | 'oldestFinished'
+  | 'keptBefore'
+> & { readonly all: ReadonlyMap<string, JobRow> };
+
+/** A heap of jobs by a time. */
+function timeHeap(time: (row: JobRow) => number | undefined): Heap<JobRow> {
+  return createHeap<JobRow, 'slot'>('slot', (a, b) => (time(a) ?? 0) < (time(b) ?? 0));
+}
+
+/** A delayed job without a time waits for another job: it is in no order. */
+const nowhere: JobPlace = { remove: () => undefined };
+
+/** Jobs, and one structure for each order in which they are read. */
+export function createJobTables(aging: () => number): JobTables {
+  const jobs = new Map<string, JobRow>();
+  const ready = new Map<string, ReadyJobs>();
+  const delayed = timeHeap((row) => row.readyAt);
+  const kept = timeHeap((row) => row.keepUntil);
+  const leases = createLeases();
+  const finished = { succeeded: createLine<JobRow>(), dead: createLine<JobRow>(), cancelled: createLine<JobRow>() };
+
+  function readyOf(tenant: string): ReadyJobs {
+    const known = ready.get(tenant);
+    if (known !== undefined) return known;
+    const made = createReadyJobs(aging);
+    ready.set(tenant, made);
+    return made;
+  }
+
+  function file(row: JobRow, before: JobRow['state'] | undefined): void {
+    if (row.state === 'ready') fileReady(row, before);
+    else if (row.state === 'leased') leases.add(row);
+    else if (row.state === 'delayed') fileDelayed(row);
+    else if (row.keepUntil !== undefined) {
+      row.place = kept;
+      kept.put(row);
+    } else {
+      row.place = finished[row.state];
+      finished[row.state].push(row);
+    }
+  }
+
+  function fileDelayed(row: JobRow): void {
+    row.place = row.readyAt === undefined ? nowhere : delayed;
+    if (row.readyAt !== undefined) delayed.put(row);
+  }
+
+  function fileReady(row: JobRow, before: JobRow['state'] | undefined): void {
+    const givenBack = before === 'leased' && (row.readyAt ?? 0) <= row.claimedAt;
+    if (givenBack) readyOf(row.tenant).putBack(row);
+    else readyOf(row.tenant).add(row);
+  }
+
+  return {
+    all: jobs,
+    job: (id) => jobs.get(id),
+    insertJob: (row) => {
+      jobs.set(row.id, row);
+      file(row, undefined);
+    },
+    saveJob: (row, before) => {
+      if (before === 'ready' && row.state === 'ready' && row.place !== undefined) return;
+      row.place?.remove(row);
+      file(row, before);
+    },
+    removeJob: (row) => {
+      row.place?.remove(row);
+      jobs.delete(row.id);
+    },
+    changePriority: (row, priority) => {
+      row.place?.remove(row);
+      row.place = undefined;
+      row.priority = priority;
+    },
+    head: (tenant) => ready.get(tenant.name)?.head(),
+    reorder: () => {
+      for (const line of ready.values()) line.reorder();
+    },
+    delayedBefore: (now, limit) => peekWhile(delayed, limit, (row) => (row.readyAt ?? 0) <= now),
+    nextDelayed: () => delayed.peek()?.readyAt,
+    visibleBefore: leases.visibleBefore,
+    nextVisible: leases.nextVisible,
+    leasedBy: leases.leasedBy,
+    cancelRequestsOf: leases.cancelRequestsOf,
+    oldestFinished: (state) => finished[state].first(),
+    keptBefore: (now, limit) => peekWhile(kept, limit, (row) => (row.keepUntil ?? 0) <= now),
+  };
+}

@@ -1,0 +1,136 @@
+import type { ScheduleRecord } from '../../contract/index.ts';
+import { defaultSettings } from '../../contract/limits.ts';
+import type { ChildRow, DedupeRow, QueueRow, SessionRow } from '../engine/rows.ts';
+import type { Tables } from '../engine/tables.ts';
+import { createJobTables } from './jobs.ts';
+import { createPeopleTables } from './people.ts';
+import { firstOf } from './reading.ts';
+import { createTenantTables } from './tenants.ts';
+
+/** The tables, and what the adapter does between calls. */
+export interface MemoryTables extends Tables {
+  dropIdle(now: number): void;
+}
+
+function newQueue(): QueueRow {
+  return {
+    settings: defaultSettings,
+    paused: false,
+    fence: 0,
+    seq: 0,
+    vclock: 0,
+    tat: 0,
+    lastReadyAt: 0,
+    ready: 0,
+    delayed: 0,
+    leased: 0,
+    waitingBytes: 0,
+    succeeded: { count: 0, bytes: 0 },
+    dead: { count: 0, bytes: 0 },
+    cancelled: { count: 0, bytes: 0 },
+  };
+}
+
+/** Creates the tables of an empty queue. */
+export function createMemoryTables(): MemoryTables {
+  const queue = newQueue();
+  const aging = (): number => queue.settings.aging;
+  const { all: jobs, ...jobTables } = createJobTables(aging);
+  const { all: tenants, dropIdle, reorder, ...tenantTables } = createTenantTables(aging);
+  return {
+    queue,
+    ...jobTables,
+    ...tenantTables,
+    ...createPeopleTables(jobs, tenants, aging),
+    ...sessionTables(),
+    ...dedupeTables(),
+    ...childTables(),
+    ...scheduleTables(),
+    reorder: () => {
+      jobTables.reorder();
+      reorder();
+    },
+    dropIdle: (now) => dropIdle(queue.vclock, now),
+  };
+}
+
+type SessionTables = Pick<
+  Tables,
+  'session' | 'saveSession' | 'removeSession' | 'expiredSessions' | 'nextExpiry' | 'sessionCount'
+>;
+
+/** Sessions are few (one per worker), so walking over them is no scan worth an order of their own. */
+function sessionTables(): SessionTables {
+  const sessions = new Map<string, SessionRow>();
+  const rows = (): SessionRow[] => [...sessions.values()];
+  return {
+    session: (id) => sessions.get(id),
+    saveSession: (row) => void sessions.set(row.id, row),
+    removeSession: (id) => void sessions.delete(id),
+    expiredSessions: (now, limit) =>
+      rows()
+        .filter((row) => row.over || row.expiresAt <= now)
+        .slice(0, limit),
+    nextExpiry: () => {
+      let next: number | undefined;
+      for (const row of sessions.values()) next = Math.min(next ?? row.expiresAt, row.over ? 0 : row.expiresAt);
+      return next;
+    },
+    sessionCount: (now) => rows().filter((row) => !row.over && row.expiresAt > now).length,
+  };
+}
+
+function dedupeTables(): Pick<Tables, 'dedupe' | 'saveDedupe' | 'removeDedupe' | 'dedupeBefore'> {
+  const keys = new Map<string, DedupeRow>();
+  /** Keys with an end, in the order in which they were taken: with one `ttl` per queue also the order of their ends. */
+  const timed = new Set<DedupeRow>();
+  return {
+    dedupe: (key) => keys.get(key),
+    saveDedupe: (row) => {
+      const known = keys.get(row.key);
+      if (known !== undefined) timed.delete(known);
+      keys.set(row.key, row);
+      if (row.until !== undefined) timed.add(row);
+    },
+    removeDedupe: (key) => {
+      const known = keys.get(key);
+      if (known !== undefined) timed.delete(known);
+      keys.delete(key);
+    },
+    dedupeBefore: (now, limit) => firstOf(timed, limit).filter((row) => (row.until ?? 0) <= now),
+  };
+}
+
+function childTables(): Pick<Tables, 'addChild' | 'children' | 'removeChildren'> {
+  const children = new Map<string, ChildRow[]>();
+  return {
+    addChild: (row) => void children.set(row.parentId, [...(children.get(row.parentId) ?? []), row]),
+    children: (parentId) => children.get(parentId) ?? [],
+    removeChildren: (parentId) => void children.delete(parentId),
+  };
+}
+
+type ScheduleTables = Pick<
+  Tables,
+  'schedule' | 'saveSchedule' | 'removeSchedule' | 'schedules' | 'dueSchedules' | 'nextSchedule'
+>;
+
+function scheduleTables(): ScheduleTables {
+  const schedules = new Map<string, ScheduleRecord>();
+  return {
+    schedule: (key) => schedules.get(key),
+    saveSchedule: (row) => void schedules.set(row.key, row),
+    removeSchedule: (key) => schedules.delete(key),
+    schedules: () => [...schedules.values()],
+    dueSchedules: (now, limit) => {
+      if (schedules.size === 0) return [];
+      const due = [...schedules.values()].filter(({ nextAt }) => nextAt !== undefined && nextAt <= now);
+      return due.slice(0, limit).map(({ key }) => key);
+    },
+    nextSchedule: () => {
+      let next: number | undefined;
+      for (const { nextAt } of schedules.values()) if (nextAt !== undefined) next = Math.min(next ?? nextAt, nextAt);
+      return next;
+    },
+  };
+}

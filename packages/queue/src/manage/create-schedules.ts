@@ -1,0 +1,119 @@
+import { Cron } from 'croner';
+import type { Clock } from '../clock.ts';
+import type { NewJob, ScheduleRecord } from '../contract/index.ts';
+import { InvalidOptionError } from '../errors.ts';
+import type { Jobs } from '../job.ts';
+import type { Opened } from '../opened.ts';
+import { type JobMaker, makeJob } from '../produce/new-job.ts';
+import type { EnqueueOptions } from '../queue.ts';
+import type { ScheduleOptions, Schedules, ScheduleView } from './schedules.ts';
+
+/** `queue.schedules`, and what the workers need of it. */
+export interface ScheduleKeeper extends Schedules<Jobs> {
+  /** Enqueues what is due; of many processes one succeeds per instant. */
+  fire(keys: readonly string[]): Promise<void>;
+}
+
+/** The job of a schedule as it is stored. */
+interface Template {
+  readonly name: string;
+  readonly payload: unknown;
+  readonly options?: EnqueueOptions;
+}
+
+/** Most instants that `missed: 'all'` makes up for in one firing. */
+const mostMissed = 1_000;
+
+/** Creates `queue.schedules`. */
+export function createSchedules(opened: Opened, maker: JobMaker, clock: Clock): ScheduleKeeper {
+  /** @throws whatever the definition says about the payload, so that a bad schedule fails when it is made and not at night */
+  async function toRecord(key: string, schedule: ScheduleOptions<Jobs>): Promise<ScheduleRecord> {
+    if (!/^[\w.:-]{1,100}$/.test(key)) {
+      throw new InvalidOptionError('The key of a schedule must have 1 to 100 letters, digits, "_", "-", "." or ":".');
+    }
+    const { cron, timeZone = 'UTC', missed = 'once', name, payload, options } = schedule;
+    const template: Template = { name, payload, ...(options !== undefined && { options }) };
+    await makeJob(maker, name, payload, options);
+    const nextAt = nextInstant(cron, timeZone, clock.now());
+    return {
+      key,
+      cron,
+      timeZone,
+      missed,
+      template: JSON.stringify(template),
+      ...(nextAt !== undefined && { nextAt }),
+    };
+  }
+
+  async function fireOne(schedule: ScheduleRecord, now: number): Promise<void> {
+    const { key, nextAt: expectedNextAt } = schedule;
+    if (expectedNextAt === undefined || expectedNextAt > now) return;
+    const { instants, nextAt } = dueInstants(schedule, expectedNextAt, now);
+    const jobs = await Promise.all(instants.map((instant) => makeInstant(maker, schedule, instant)));
+    const lastAt = instants.at(-1) ?? expectedNextAt;
+    const input = { key, expectedNextAt, lastAt, jobs, ...(nextAt !== undefined && { nextAt }) };
+    await opened.call((storage) => storage.control('fireSchedule', input));
+  }
+
+  return {
+    put: async (key, schedule, options) => {
+      const record = await toRecord(key, schedule);
+      return toView(await opened.call((storage) => storage.control('putSchedule', { schedule: record }), options));
+    },
+    remove: (key, options) => opened.call((storage) => storage.control('removeSchedule', { key }), options),
+    list: async (options) => (await opened.call((storage) => storage.control('schedules', {}), options)).map(toView),
+    fire: async (keys) => {
+      const due = await opened.call((storage) => storage.control('schedules', { keys }));
+      for (const schedule of due) await fireOne(schedule, clock.now());
+    },
+  };
+}
+
+/** @throws InvalidOptionError */
+function nextInstant(cron: string, timeZone: string, after: number): number | undefined {
+  try {
+    return new Cron(cron, { timezone: timeZone }).nextRun(new Date(after))?.getTime();
+  } catch (cause) {
+    const error = new InvalidOptionError(
+      `The schedule ${JSON.stringify(cron)} in time zone ${JSON.stringify(timeZone)} cannot be read: ${String(cause)}`,
+    );
+    error.cause = cause;
+    throw error;
+  }
+}
+
+/** The instants from `first` to `now` that are to be run, by the schedule's rule for missed ones. */
+function dueInstants(
+  { cron, timeZone, missed }: ScheduleRecord,
+  first: number,
+  now: number,
+): { readonly instants: readonly number[]; readonly nextAt: number | undefined } {
+  const instants = [first];
+  let nextAt = nextInstant(cron, timeZone, first);
+  while (nextAt !== undefined && nextAt <= now && instants.length < mostMissed) {
+    instants.push(nextAt);
+    nextAt = nextInstant(cron, timeZone, nextAt);
+  }
+  if (missed === 'all') return { instants, nextAt };
+  // Further behind than one firing looks at: jump to the present.
+  const upToDate = nextAt !== undefined && nextAt <= now ? nextInstant(cron, timeZone, now) : nextAt;
+  const latest = instants.at(-1) ?? first;
+  const isFresh = now - latest < freshFor;
+  if (missed === 'skip' && !isFresh) return { instants: [], nextAt: upToDate };
+  return { instants: [latest], nextAt: upToDate };
+}
+
+/** With `missed: 'skip'` an instant is missed when nobody fired it for this long. */
+const freshFor = 60_000;
+
+/** The id names the instant, so that an instant can never make two jobs. */
+function makeInstant(maker: JobMaker, schedule: ScheduleRecord, instant: number): Promise<NewJob> {
+  const { name, payload, options } = JSON.parse(schedule.template) as Template;
+  return makeJob(maker, name, payload, { ...options, id: `${schedule.key}:${instant}` });
+}
+
+function toView(record: ScheduleRecord): ScheduleView {
+  const { name } = JSON.parse(record.template) as Template;
+  const { key, cron, timeZone, missed, nextAt } = record;
+  return { key, cron, timeZone, missed, name, nextAt: nextAt === undefined ? undefined : new Date(nextAt) };
+}

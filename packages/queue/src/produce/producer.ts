@@ -1,0 +1,100 @@
+import type { EnqueueAnswer, NewJob } from '../contract/index.ts';
+import { InvalidOptionError, QueueFullError } from '../errors.ts';
+import type { QueueInstrumentation } from '../instrumentation.ts';
+import type { Jobs } from '../job.ts';
+import type { CallOptions, Enqueued, EnqueueHandle, EnqueueItem, EnqueueOptions, Flow, Rejected } from '../queue.ts';
+import type { Batcher } from './batcher.ts';
+import { type FlowPlace, type JobMaker, makeJob } from './new-job.ts';
+
+/** The enqueue side of a queue. */
+export interface Producer {
+  tryEnqueue(name: string, payload: unknown, options?: EnqueueOptions): Promise<Enqueued | Rejected>;
+  enqueueMany(
+    items: readonly EnqueueItem<Jobs>[],
+    options?: CallOptions & { readonly tx?: unknown },
+  ): Promise<readonly (Enqueued | Rejected)[]>;
+  enqueueFlow(flow: Flow<Jobs>, options?: CallOptions & { readonly tx?: unknown }): Promise<EnqueueHandle>;
+}
+
+/** What a producer works with. */
+export interface ProducerParts {
+  readonly queue: string;
+  readonly maker: JobMaker;
+  readonly batcher: Batcher;
+  readonly instrumentation: QueueInstrumentation | undefined;
+  readonly waitForResult: (jobId: string, options?: CallOptions) => Promise<unknown>;
+}
+
+/** Creates a {@link Producer}. */
+export function createProducer(parts: ProducerParts): Producer {
+  const { queue, maker, batcher } = parts;
+  const handle = (id: string): EnqueueHandle => ({ id, result: (options) => parts.waitForResult(id, options) });
+
+  function toAnswer(answer: EnqueueAnswer, tenant: string): Enqueued | Rejected {
+    if (answer.status === 'accepted') return { ...handle(answer.id), status: 'accepted' };
+    if (answer.status === 'duplicate') return { ...handle(answer.id), status: 'duplicate', replaced: answer.replaced };
+    const error = new QueueFullError(queue, tenant, answer.reason, answer.retryAfter);
+    return { status: 'rejected', retryAfter: answer.retryAfter, error };
+  }
+
+  /** Lets instrumentation wrap the call and replace the traceparent that travels with the jobs. */
+  function around<T>(jobs: readonly NewJob[], send: (jobs: readonly NewJob[]) => Promise<T>): Promise<T> {
+    const { instrumentation } = parts;
+    if (instrumentation?.aroundEnqueue === undefined) return send(jobs);
+    const traceparent = jobs[0]?.traceparent;
+    const events = jobs.map(({ id, name, tenant }) => ({ id, name, tenant }));
+    return instrumentation.aroundEnqueue(
+      { queue, jobs: events, ...(traceparent !== undefined && { traceparent }) },
+      (carrier) => send(carrier?.traceparent === undefined ? jobs : jobs.map((job) => ({ ...job, ...carrier }))),
+    );
+  }
+
+  async function send(jobs: readonly NewJob[], transaction?: unknown): Promise<(Enqueued | Rejected)[]> {
+    const answers = await around(jobs, (traced) =>
+      transaction === undefined
+        ? Promise.all(traced.map((job) => batcher.send(job)))
+        : batcher.sendAlone(traced, { transaction }),
+    );
+    return answers.map((answer, index) => toAnswer(answer, jobs[index]?.tenant ?? ''));
+  }
+
+  return {
+    tryEnqueue: async (name, payload, options) => {
+      const job = await makeJob(maker, name, payload, options);
+      options?.signal?.throwIfAborted();
+      const [answer] = await send([job], options?.tx);
+      return answer as Enqueued | Rejected;
+    },
+    enqueueMany: async (items, options) => {
+      const jobs = await Promise.all(items.map(({ name, payload, ...rest }) => makeJob(maker, name, payload, rest)));
+      options?.signal?.throwIfAborted();
+      return send(jobs, options?.tx);
+    },
+    enqueueFlow: async (flow, options) => {
+      const jobs = await flattenFlow(maker, flow);
+      options?.signal?.throwIfAborted();
+      const transaction = options?.tx === undefined ? {} : { transaction: options.tx };
+      const [answer] = await around(jobs, (traced) => batcher.sendAlone(traced, { atomic: true, ...transaction }));
+      const root = toAnswer(answer as EnqueueAnswer, jobs[0]?.tenant ?? '');
+      if (root.status === 'rejected') throw root.error;
+      return handle(root.id);
+    },
+  };
+}
+
+/** Parents before their children, as the contract of the adapters wants it. */
+async function flattenFlow(maker: JobMaker, flow: Flow<Jobs>, place?: Omit<FlowPlace, 'children'>): Promise<NewJob[]> {
+  const { name, payload, children = [], ...options } = flow;
+  if (options.dedupe !== undefined) {
+    throw new InvalidOptionError(
+      'A job of a flow cannot have `dedupe`: a parent would wait for a child that was never stored.',
+    );
+  }
+  const job = await makeJob(maker, name, payload, options, { ...place, children: children.length });
+  const jobs = [job];
+  for (const child of children) {
+    const { onFailure = 'fail-parent', ...rest } = child;
+    jobs.push(...(await flattenFlow(maker, rest as Flow<Jobs>, { parentId: job.id, onFailure })));
+  }
+  return jobs;
+}

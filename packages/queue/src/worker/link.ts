@@ -1,0 +1,241 @@
+import { type Clock, defer, sleep } from '../clock.ts';
+import type { ExchangeAnswer, ExchangeRequest, QueueStorage } from '../contract/index.ts';
+import { LeaseLostError } from '../errors.ts';
+import type { Opened } from '../opened.ts';
+import { createAlarm } from './alarm.ts';
+import { createOutbox, type Outbox, type Parcel, settleExtensions, toRequest } from './outbox.ts';
+import { createSession, type Session } from './session.ts';
+
+/** Why leases are lost. */
+export type LossReason = 'session' | 'deadline-of-lease';
+
+/** An answer, with what it answers. */
+export interface Exchanged {
+  readonly answer: ExchangeAnswer;
+  readonly request: ExchangeRequest;
+  readonly parcel: Parcel;
+  /** Monotonic time of sending. */
+  readonly sentAt: number;
+  readonly tripMs: number;
+}
+
+/** The worker's connection to the store: it decides *when* to exchange; the worker decides *what*. */
+export interface Link {
+  readonly outbox: Outbox;
+  readonly session: string;
+  readonly lastAnswerAt: number | undefined;
+  readonly lastError: Error | undefined;
+  /** Something has changed here: exchange if there is a reason to. */
+  wake(): void;
+  /** One last exchange that ends the session; tries a few times, then leaves the rest to the end of the lease. */
+  end(): Promise<void>;
+}
+
+/** What a link needs. All times are milliseconds. */
+export interface LinkParts {
+  readonly opened: Opened;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly makeId: () => string;
+  readonly lease: number;
+  readonly margin: number;
+  readonly blockedLimit: number;
+  readonly pollInterval: number;
+  readonly callTimeout: number;
+  /** How many jobs the worker could take now. */
+  readonly wanted: () => number;
+  /** Time until the worker has a reason of its own to be woken. */
+  readonly nextTick: () => number | undefined;
+  /** Called at each wake-up, before anything else. */
+  readonly onTick: () => void;
+  readonly onAnswer: (exchanged: Exchanged) => void;
+  readonly onLost: (reason: LossReason) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Most jobs that promote, sweep and retention touch in one exchange, each. */
+const housekeeping = 200;
+/** Most jobs claimed in one exchange. */
+const mostClaims = 500;
+/** Shortest time between exchanges that only the store's clock asked for. */
+const shortestNap = 5;
+/** How often the last exchange is tried. */
+const endTries = 3;
+
+/** Creates the link and starts exchanging. */
+export function createLink(parts: LinkParts): Link {
+  const { clock, opened } = parts;
+  const outbox = createOutbox();
+  const alarm = createAlarm(clock, () => wake());
+  let session = newSession();
+  let inFlight: Promise<boolean> | undefined;
+  let deferred = false;
+  let stopped = false;
+  let unwatch: (() => void) | undefined;
+  /** Claiming may give something: nothing was asked yet, a hint came, the last answer was cut short, or time has passed. */
+  let promising = true;
+  /** A hint came while a call was under way: it may be about jobs that the call did not see. */
+  let hinted = false;
+  let failures = 0;
+  /** Monotonic times: the next poll, the next due time of the store, the end of the pause after a failure. */
+  let pollAt = 0;
+  let dueAt = Number.POSITIVE_INFINITY;
+  let retryAt = 0;
+  let lastAnswerAt: number | undefined;
+  let lastError: Error | undefined;
+
+  function newSession(): Session {
+    return createSession({
+      id: parts.makeId(),
+      clock,
+      lease: parts.lease,
+      margin: parts.margin,
+      blockedLimit: parts.blockedLimit,
+      onUncertain: () => lose('deadline-of-lease'),
+    });
+  }
+
+  function lose(reason: LossReason): void {
+    void session.stop();
+    session = newSession();
+    promising = true;
+    for (const { reject } of outbox.drop().extend)
+      reject(new LeaseLostError('The lease ended before it was extended.'));
+    parts.onLost(reason);
+    wake();
+  }
+
+  function wake(): void {
+    if (deferred || inFlight !== undefined || stopped) return;
+    deferred = true;
+    defer(clock, () => {
+      deferred = false;
+      if (inFlight === undefined && !stopped) step();
+    });
+  }
+
+  /** Exchanges now if there is a reason to, else sleeps until there may be one. */
+  function step(): void {
+    parts.onTick();
+    const now = clock.monotonic();
+    const room = parts.wanted();
+    const timeIsUp = now >= pollAt || (room > 0 && now >= dueAt);
+    if (timeIsUp) promising = true;
+    const claim = promising ? Math.min(room, mostClaims) : 0;
+    const reason = timeIsUp || outbox.urgent || claim > 0;
+    if (reason && now >= retryAt) inFlight = exchange(claim, false);
+    else alarm.set(Math.max(retryAt, Math.min(pollAt, reason ? retryAt : nextReason(now, room))));
+  }
+
+  function nextReason(now: number, room: number): number {
+    return Math.min(
+      pollAt,
+      room > 0 ? dueAt : Number.POSITIVE_INFINITY,
+      now + (parts.nextTick() ?? Number.POSITIVE_INFINITY),
+    );
+  }
+
+  async function exchange(claim: number, end: boolean): Promise<boolean> {
+    const mine = session;
+    const parcel = outbox.take();
+    const request = makeRequest(mine, claim, end, parcel);
+    const sentAt = clock.monotonic();
+    try {
+      const storage = await opened.storage();
+      unwatch ??= storage.watch(onHint);
+      const answer = await opened.call(() => storage.exchange(request), { timeout: parts.callTimeout });
+      const tripMs = clock.monotonic() - sentAt;
+      if (mine === session) accept(storage, { answer, request, parcel, sentAt, tripMs });
+      return true;
+    } catch (error) {
+      if (mine === session) refuse(request, parcel, error);
+      return false;
+    } finally {
+      inFlight = undefined;
+      wake();
+    }
+  }
+
+  function makeRequest(mine: Session, claim: number, end: boolean, parcel: Parcel): ExchangeRequest {
+    return {
+      session: mine.id,
+      begin: !mine.begun,
+      lease: parts.lease,
+      call: mine.nextCall(),
+      lostCalls: [...mine.lostCalls],
+      claim,
+      housekeeping,
+      end,
+      ...toRequest(parcel),
+    };
+  }
+
+  function accept(storage: QueueStorage, exchanged: Exchanged): void {
+    const { answer, request, parcel, sentAt } = exchanged;
+    const now = clock.monotonic();
+    failures = 0;
+    lastAnswerAt = now;
+    lastError = undefined;
+    if (answer.session === 'lost') {
+      lose('session');
+      return;
+    }
+    session.renewed(sentAt);
+    if (!request.end) session.keepAlive(storage);
+    session.lostCalls = session.lostCalls.filter((call) => !request.lostCalls.includes(call));
+    promising = hinted || answer.more || (promising && request.claim === 0);
+    hinted = false;
+    pollAt = now + parts.pollInterval * (0.9 + 0.1 * parts.random());
+    dueAt = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : now + Math.max(shortestNap, answer.nextDue);
+    settleExtensions(parcel, answer, sentAt);
+    parts.onAnswer(exchanged);
+  }
+
+  /** The call may or may not have had its effect: what it claimed is given back, what it settled is settled again. */
+  function refuse(request: ExchangeRequest, parcel: Parcel, error: unknown): void {
+    session.lostCalls.push(request.call);
+    outbox.putBack(parcel);
+    failures = Math.min(failures + 1, 6);
+    promising = true;
+    retryAt = clock.monotonic() + 50 * 2 ** failures * (0.5 + 0.5 * parts.random());
+    lastError = error instanceof Error ? error : new Error(String(error));
+    parts.onError(error);
+  }
+
+  function onHint(hint: 'ready' | 'cancel' | 'finished'): void {
+    if (hint === 'finished') return;
+    if (hint === 'cancel') pollAt = 0;
+    promising = true;
+    hinted = inFlight !== undefined;
+    wake();
+  }
+
+  async function end(): Promise<void> {
+    for (let tries = 0; tries < endTries; tries += 1) {
+      await inFlight;
+      inFlight = exchange(0, true);
+      if (await inFlight) break;
+      await sleep(clock, Math.max(0, retryAt - clock.monotonic()));
+    }
+    stopped = true;
+    alarm.clear();
+    unwatch?.();
+    await session.stop();
+  }
+
+  wake();
+  return {
+    outbox,
+    get session() {
+      return session.id;
+    },
+    get lastAnswerAt() {
+      return lastAnswerAt;
+    },
+    get lastError() {
+      return lastError;
+    },
+    wake,
+    end,
+  };
+}

@@ -1,0 +1,147 @@
+import type { Clock } from '../clock.ts';
+import { type Codec, decodeValue, encodeValue } from '../codec.ts';
+import { PayloadTooLargeError } from '../errors.ts';
+import type { BatchHandler, Handler, HandlerContext, Job } from '../handler.ts';
+import type { AttemptInfo, QueueInstrumentation } from '../instrumentation.ts';
+import type { JobDefinition } from '../job.ts';
+import { validate } from '../produce/new-job.ts';
+import type { Attempt } from './attempt.ts';
+import { describeFailure, type Ending, endingOf } from './failure.ts';
+
+/** What running a handler needs. */
+export interface RunParts {
+  readonly queue: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly codec: Codec;
+  readonly maxPayloadBytes: number;
+  readonly instrumentation: QueueInstrumentation | undefined;
+  readonly context: (attempt: Attempt) => HandlerContext;
+}
+
+/** A job whose name this process does not know waits this long for one that does (a rolling deployment). */
+const unknownNameDelay = 5_000;
+
+/** Runs one job to its ending. Never rejects. */
+export async function runOne(parts: RunParts, attempt: Attempt, handler: Handler): Promise<Ending> {
+  const { definition } = attempt;
+  if (definition === undefined) return { kind: 'snooze', delay: unknownNameDelay };
+  attempt.begin();
+  try {
+    const job = await toJob(parts, attempt, definition);
+    const result = await around(parts, attempt, async () => handler(job, parts.context(attempt)));
+    return await succeed(parts, attempt, result);
+  } catch (error) {
+    return fail(parts, attempt, definition, error);
+  }
+}
+
+/** Runs a batch handler; jobs whose payload does not fit end before it. Never rejects. */
+export async function runBatch(
+  parts: RunParts,
+  attempts: readonly Attempt[],
+  definition: JobDefinition,
+  handler: BatchHandler,
+  ended: (attempt: Attempt, ending: Ending) => void,
+): Promise<void> {
+  const good: { readonly attempt: Attempt; readonly job: Job }[] = [];
+  for (const attempt of attempts) {
+    attempt.begin();
+    try {
+      good.push({ attempt, job: await toJob(parts, attempt, definition) });
+    } catch (error) {
+      ended(attempt, fail(parts, attempt, definition, error));
+    }
+  }
+  if (good.length === 0) return;
+  const results = await runTogether(parts, good, handler);
+  for (const [index, { attempt }] of good.entries()) {
+    const { value, failed } = results(index);
+    ended(attempt, failed ? fail(parts, attempt, definition, value) : await succeed(parts, attempt, value));
+  }
+}
+
+type Outcome = { readonly value: unknown; readonly failed: boolean };
+
+async function runTogether(
+  parts: RunParts,
+  good: readonly { readonly attempt: Attempt; readonly job: Job }[],
+  handler: BatchHandler,
+): Promise<(index: number) => Outcome> {
+  const jobs = good.map(({ job }) => job);
+  const contexts = good.map(({ attempt }) => parts.context(attempt));
+  const call = async (): Promise<unknown> => handler.run(jobs, contexts);
+  const wrapped = good.reduceRight<() => Promise<unknown>>(
+    (next, { attempt }) =>
+      () =>
+        around(parts, attempt, next),
+    call,
+  );
+  try {
+    const results = await wrapped();
+    if (!Array.isArray(results) || results.length !== jobs.length) return () => ({ value: undefined, failed: false });
+    return (index) => ({ value: results[index], failed: results[index] instanceof Error });
+  } catch (error) {
+    return () => ({ value: error, failed: true });
+  }
+}
+
+async function toJob(parts: RunParts, { job }: Attempt, definition: JobDefinition): Promise<Job> {
+  const payload = await validate(definition, await decodeValue(parts.codec, job.payload));
+  return {
+    id: job.id,
+    name: job.name,
+    payload,
+    tenant: job.tenant,
+    priority: job.priority,
+    attempt: job.attempt,
+    maxAttempts: job.maxAttempts,
+    enqueuedAt: job.enqueuedAt,
+  };
+}
+
+function around<T>(parts: RunParts, { job }: Attempt, next: () => Promise<T>): Promise<T> {
+  const wrap = parts.instrumentation?.aroundAttempt;
+  if (wrap === undefined) return next();
+  const info: AttemptInfo = {
+    queue: parts.queue,
+    id: job.id,
+    jobId: job.id,
+    name: job.name,
+    tenant: job.tenant,
+    attempt: job.attempt,
+    fence: job.fence,
+    waitMs: job.waitMs,
+    ...(job.traceparent !== undefined && { traceparent: job.traceparent }),
+  };
+  return wrap.call(parts.instrumentation, info, next) as Promise<T>;
+}
+
+async function succeed(parts: RunParts, { job }: Attempt, value: unknown): Promise<Ending> {
+  const result = await encodeValue(parts.codec, value);
+  if (result === undefined) return { kind: 'ack' };
+  const bytes = Buffer.byteLength(result);
+  if (bytes <= parts.maxPayloadBytes) return { kind: 'ack', result };
+  // The work is done, so it must not run again; but a result that is dropped in silence would be missed.
+  const error = new PayloadTooLargeError(`${job.name} (result)`, bytes, parts.maxPayloadBytes);
+  return { kind: 'dead', failure: describeFailure(error, job.attempt, parts.clock.now()) };
+}
+
+function fail(parts: RunParts, attempt: Attempt, definition: JobDefinition, error: unknown): Ending {
+  const { job } = attempt;
+  // What a handler throws after its signal has aborted is as a rule a consequence of the abort: the reason counts.
+  const cause = attempt.aborted ? attempt.signal.reason : error;
+  const failed = {
+    attempt: job.attempt,
+    maxAttempts: job.maxAttempts,
+    options: definition.options,
+    now: parts.clock.now(),
+    random: parts.random,
+  };
+  try {
+    return endingOf(cause, failed);
+  } catch (policyError) {
+    // The job's own `onFailure` or `backoff` threw.
+    return endingOf(policyError, { ...failed, options: {} });
+  }
+}
