@@ -1,0 +1,104 @@
+import type { ExchangeAnswer, ExchangeRequest, FencedOutcome, Settlement } from '../../contract/index.ts';
+import { claimedJob, unescapeField } from './body.ts';
+import type { Argument } from './client.ts';
+
+/** How a settlement is told to the script; see `readDetail` in lua/settle.ts. */
+function detailOf(settlement: Settlement): string {
+  const { kind, cost } = settlement;
+  if (kind === 'ack' && cost === undefined) return settlement.result === undefined ? '' : `r${settlement.result}`;
+  if (kind === 'release' && cost === undefined) return 'back';
+  return JSON.stringify({
+    k: kind,
+    c: cost,
+    ...('delay' in settlement && { d: settlement.delay }),
+    ...('failure' in settlement && { f: JSON.stringify(settlement.failure) }),
+    ...(kind === 'ack' && { r: settlement.result }),
+  });
+}
+
+/** Arguments of the exchange script. */
+export function exchangeArguments(request: ExchangeRequest): Argument[] {
+  const { settle, extend, progress, lostCalls } = request;
+  const args: Argument[] = [request.session, request.begin ? 1 : 0, request.lease, request.call, request.claim];
+  args.push(request.housekeeping, request.end ? 1 : 0, lostCalls.length, settle.length, extend.length, progress.length);
+  args.push(...lostCalls);
+  for (const settlement of settle) args.push(settlement.jobId, settlement.fence, detailOf(settlement));
+  for (const { jobId, fence, visibility } of extend) args.push(jobId, fence, visibility);
+  for (const { jobId, fence, value, logs } of progress) args.push(jobId, fence, JSON.stringify({ value, logs }));
+  return args;
+}
+
+type Reply = readonly [
+  now: number,
+  session: 'open' | 'lost',
+  settled: string,
+  extended: string,
+  progressed: string,
+  firstFence: string,
+  claimed: readonly string[],
+  cancelRequests: readonly string[],
+  nextDue: number,
+  more: number,
+  dueSchedules: readonly string[],
+  promoted: number,
+  expired: readonly string[],
+  forgotten: number,
+];
+
+/** The script's answer. */
+export function exchangeAnswer(request: ExchangeRequest, reply: unknown): ExchangeAnswer {
+  const [
+    now,
+    session,
+    settled,
+    extended,
+    progressed,
+    firstFence,
+    claimed,
+    cancels,
+    nextDue,
+    more,
+    due,
+    promoted,
+    expired,
+    forgotten,
+  ] = reply as Reply;
+  const fence = Number(firstFence);
+  return {
+    now,
+    session,
+    settled: outcomes(request.settle.length, settled),
+    extended: outcomes(request.extend.length, extended),
+    progressed: outcomes(request.progress.length, progressed),
+    claimed: groups(claimed, 2).map(([id = '', body = ''], index) => claimedJob(id, body, fence + index, now)),
+    cancelRequests: groups(cancels, 2).map(([jobId = '', fenceText]) => ({ jobId, fence: Number(fenceText) })),
+    ...(nextDue >= 0 && { nextDue }),
+    more: more === 1,
+    dueSchedules: due,
+    swept: { promoted, expired: groups(expired, 5).map(expiredLease), forgotten },
+  };
+}
+
+function outcomes(length: number, marks: string): FencedOutcome[] {
+  return Array.from({ length }, (_, index) => (marks[index] === '1' ? 'applied' : 'stale'));
+}
+
+function expiredLease([
+  id = '',
+  name = '',
+  tenant = '',
+  fence,
+  to,
+]: readonly string[]): ExchangeAnswer['swept']['expired'][number] {
+  return {
+    id,
+    name: unescapeField(name),
+    tenant: unescapeField(tenant),
+    fence: Number(fence),
+    to: to === 'dead' ? 'dead' : 'ready',
+  };
+}
+
+function groups(flat: readonly string[], size: number): (readonly string[])[] {
+  return Array.from({ length: flat.length / size }, (_, index) => flat.slice(index * size, (index + 1) * size));
+}

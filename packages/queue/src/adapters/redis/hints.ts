@@ -1,0 +1,51 @@
+import type { Hint } from '../../contract/index.ts';
+import { type RedisClient, silence } from './client.ts';
+
+/** Listens for hints on a connection of its own, made when somebody watches. */
+export interface Hints {
+  watch(listener: (hint: Hint) => void): () => void;
+  close(): void;
+}
+
+const known: ReadonlySet<string> = new Set<Hint>(['ready', 'cancel', 'finished']);
+
+/** A connection does not keep the process alive: hints are a favour. */
+function unref(client: RedisClient): void {
+  const { stream } = client as { readonly stream?: { unref?(): void } };
+  stream?.unref?.();
+}
+
+/** Hints of one channel. A lost connection loses hints; the client connects and subscribes again by itself. */
+export function createHints(client: RedisClient, channel: string): Hints {
+  const listeners = new Set<(hint: Hint) => void>();
+  let subscriber: RedisClient | undefined;
+
+  function listen(): RedisClient {
+    const connection = client.duplicate();
+    silence(connection);
+    connection.on('connect', () => unref(connection));
+    connection.on('message', (_channel: string, text: string) => {
+      if (known.has(text)) for (const listener of listeners) listener(text as Hint);
+    });
+    connection.subscribe(channel).catch(() => undefined);
+    return connection;
+  }
+
+  return {
+    watch(listener) {
+      listeners.add(listener);
+      subscriber ??= listen();
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size > 0) return;
+        subscriber?.disconnect();
+        subscriber = undefined;
+      };
+    },
+    close() {
+      listeners.clear();
+      subscriber?.disconnect();
+      subscriber = undefined;
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/**
+ * The program of the heartbeat thread. It is text because a thread cannot load TypeScript on every supported Node, and because a bundle has no
+ * second file to point at. `data`: ioredis (path), url, options, script, prefix, session, lease, every, blockedLimit (ms), cells.
+ * Cell 0: hrtime at which the last successful renewal was started. Cell 1: hrtime of the event loop's last sign of life.
+ */
+export const keepAliveThread: string = String.raw`
+const { workerData: data } = require('node:worker_threads');
+const { Redis } = require(data.ioredis);
+
+const options = { ...data.options, maxRetriesPerRequest: 0, commandTimeout: data.every };
+const client = data.url === undefined ? new Redis(options) : new Redis(data.url, options);
+client.on('error', () => {});
+
+async function renew() {
+  const startedAt = process.hrtime.bigint();
+  // What hangs for ever must lose its jobs.
+  if (startedAt - Atomics.load(data.cells, 1) > BigInt(data.blockedLimit) * 1000000n) return;
+  const alive = await client.eval(data.script, 1, data.prefix, data.session, data.lease).catch(() => undefined);
+  if (alive === 1) Atomics.store(data.cells, 0, startedAt);
+}
+
+setInterval(renew, data.every);
+`;

@@ -1,0 +1,107 @@
+import { lua } from './lua.ts';
+
+/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes; then these. */
+export const exchangeHead: string = lua`
+local session, begin, leaseTime, callNumber = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
+local want, housekeeping, ending = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local lostCount, settleCount, extendCount, progressCount = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local HEAD = 11
+`;
+
+/** Settle, keep the session, sweep, promote, claim; then the answer. */
+export const exchangeMain: string = lua`
+local function openSession()
+  local expiry = call('ZSCORE', P .. 'ss', session)
+  if not expiry and not begin then return nil end
+  if expiry and tonumber(expiry) <= now then return nil end
+  local packed = call('HGET', P .. 'si', session)
+  return packed and cmsgpack.unpack(packed) or { 0, 0, false, false }
+end
+
+-- Claims whose answers nobody will use go back. A repeated call (a client sent it again after a reconnect) is such a claim as well.
+local function returnCalls(info)
+  local lost, any = {}, false
+  for i = 1, lostCount do
+    lost[ARGV[HEAD + i]] = true
+    info[2] = math.max(info[2], tonumber(ARGV[HEAD + i]))
+    any = true
+  end
+  if callNumber <= info[1] then lost[ARGV[4]], any = true, true end
+  if not any then return end
+  local unused, held = {}, call('HGETALL', P .. 's:' .. session)
+  for i = 1, #held, 2 do
+    local fence, callOfLease = string.match(held[i + 1], LEASE)
+    if lost[callOfLease] then unused[#unused + 1] = { fence = tonumber(fence), id = held[i], session = session } end
+  end
+  returnUnused(unused)
+end
+
+local function cancelRequests()
+  local answer = {}
+  for _, id in ipairs(call('HKEYS', P .. 'a:' .. session)) do
+    local lease_ = leaseOf(id)
+    if lease_ then
+      answer[#answer + 1] = id
+      answer[#answer + 1] = lease_.fence
+    end
+  end
+  return answer
+end
+
+-- Milliseconds until the first thing known; -1: nothing.
+local function nextDue()
+  local first = HELD_FOR_EVER
+  for _, key in ipairs({ 'z', 'tp', 'v', 'ss', 'yn', 'fk' }) do
+    local top = call('ZRANGE', P .. key, 0, 0, 'WITHSCORES')
+    if top[2] then first = math.min(first, tonumber(top[2])) end
+  end
+  local _, untilTime = holdOfQueue()
+  if untilTime then first = math.min(first, untilTime) end
+  return first == HELD_FOR_EVER and -1 or math.max(0, math.ceil(first - now))
+end
+
+local function sweepAll(expired)
+  expireSessions(housekeeping, expired)
+  expireLeases(housekeeping, expired)
+  local promoted = promoteDue(housekeeping)
+  letInDue(housekeeping)
+  dropOldKeys(housekeeping)
+  dropIdleTenants(housekeeping)
+  return promoted, retain(housekeeping)
+end
+
+local expired = {}
+local info = openSession()
+if not info then
+  local promoted, forgotten = sweepAll(expired)
+  save()
+  return { now, 'lost', '', '', '', '0', {}, {}, -1, 0, {}, promoted, expired, forgotten }
+end
+local at = HEAD + lostCount
+local settled = settleAll(at, settleCount)
+local extended = extendAll(at + settleCount * 3, extendCount)
+local progressed = noteProgress(at + (settleCount + extendCount) * 3, progressCount)
+returnCalls(info)
+info[1] = math.max(info[1], callNumber)
+info[3], info[4] = ending, ending
+call('HSET', P .. 'si', session, cmsgpack.pack(info))
+call('ZADD', P .. 'ss', ending and 0 or now + leaseTime, session)
+local promoted, forgotten = sweepAll(expired)
+local more = false
+if want > 0 and not ending and callNumber > info[2] then
+  more = claimUpTo(want)
+  writeLeases()
+end
+local answer = {
+  now, 'open', settled, extended, progressed, digits(firstFence), claimed, cancelRequests(), nextDue(), more and 1 or 0,
+  call('ZRANGEBYSCORE', P .. 'yn', '-inf', now, 'LIMIT', 0, 20), promoted, expired, forgotten,
+}
+saveTenants()
+local idle = want > 0 and #claimed < want * 2
+saveQueue()
+if idle and not Q.hungry then
+  Q.hungry = true
+  call('SET', P .. 'q', cmsgpack.pack(Q))
+end
+return answer
+`;

@@ -1,0 +1,87 @@
+import { lua } from './lua.ts';
+
+/**
+ * A job's body is one field of the hash `b`: `number,readyAt,bytes,cost,priority,attempts,maxAttempts,name,tenant`, a line of extras
+ * (JSON, or nothing), then the payload. `number` is the job's sequence number: microseconds of its enqueueing, made unique.
+ * `readyAt` is empty when that is the time it became ready, `w` while it waits for other jobs. Names and tenants have `%`, `,` and line ends escaped.
+ * A claim does not change the body. Where a job is: in `l` leased, in `z` delayed, in `f` finished, else ready (or `w`).
+ * Failures, logs and progress live in `m`, for the few that have any.
+ */
+export const jobs: string = lua`
+local BODY = '^(%d+),([%dw]*),(%d+),(%d+),(%-?%d+),(%d+),(%d+),([^,]*),([^\n]*)\n([^\n]*)\n(.*)$'
+
+local function parseJob(id, body)
+  local number, readyAt, bytes, cost, priority, attempts, maxAttempts, name, tenant, extras, payload = string.match(body, BODY)
+  return {
+    id = id, number = number, readyAt = readyAt, bytes = tonumber(bytes), cost = tonumber(cost), priority = tonumber(priority),
+    attempts = tonumber(attempts), maxAttempts = tonumber(maxAttempts), name = name, tenant = tenant,
+    extras = extras ~= '' and cjson.decode(extras) or {}, payload = payload,
+  }
+end
+
+local function formatJob(job)
+  local extras = next(job.extras) and cjson.encode(job.extras) or ''
+  return table.concat({
+    job.number, job.readyAt, digits(job.bytes), digits(job.cost), job.priority, job.attempts, job.maxAttempts, job.name,
+    job.tenant .. '\n' .. extras .. '\n' .. job.payload,
+  }, ',')
+end
+
+local function loadJob(id)
+  local body = call('HGET', P .. 'b', id)
+  return body and parseJob(id, body)
+end
+
+local function storeJob(job)
+  call('HSET', P .. 'b', job.id, formatJob(job))
+end
+
+-- Of a job in b.
+local function stateOf(job)
+  if call('HEXISTS', P .. 'l', job.id) == 1 then return 'leased' end
+  if job.readyAt == 'w' or call('ZSCORE', P .. 'z', job.id) then return 'delayed' end
+  return 'ready'
+end
+
+local function memoOf(id)
+  local packed = call('HGET', P .. 'm', id)
+  return packed and cmsgpack.unpack(packed) or { failures = {}, logs = {}, progress = false }
+end
+
+local function storeMemo(id, memo)
+  call('HSET', P .. 'm', id, cmsgpack.pack(memo))
+end
+
+-- failure is JSON.
+local function addFailure(id, failure)
+  local memo = memoOf(id)
+  table.insert(memo.failures, failure)
+  if #memo.failures > 10 then table.remove(memo.failures, 1) end
+  storeMemo(id, memo)
+end
+
+-- Puts a job that waits nowhere yet among the waiting. readyAt nil: until another job lets it go.
+local function makeWaiting(job, readyAt, atHead)
+  if readyAt and readyAt <= now then
+    if not atHead then job.readyAt = digits(readyAt) end
+    count(job, 'ready', 1)
+    pushReady(tenantOf(job.tenant), job.priority, { job.id }, atHead)
+  else
+    job.readyAt = readyAt and digits(readyAt) or 'w'
+    count(job, 'delayed', 1)
+    if readyAt then call('ZADD', P .. 'z', readyAt, job.id) end
+  end
+  storeJob(job)
+end
+
+-- Takes a waiting job away from where it waits.
+local function stopWaiting(job, state)
+  count(job, state, -1)
+  if state == 'delayed' then call('ZREM', P .. 'z', job.id) else buryReady(job) end
+end
+
+local function reschedule(job, readyAt)
+  stopWaiting(job, stateOf(job))
+  makeWaiting(job, readyAt)
+end
+`;

@@ -1,0 +1,44 @@
+import { lua } from './lua.ts';
+
+/**
+ * First part of every script: time, keys, and the state of the queue (counters, settings, virtual clock) in one packed value,
+ * read once and written once per call. KEYS[1] is the prefix of all keys of a shard.
+ */
+export const queueState: string = lua`
+local P = KEYS[1]
+local call = redis.call
+local clock = call('TIME')
+local micros = clock[1] * 1000000 + clock[2]
+local now = math.floor(micros / 1000)
+
+-- Lua would write large numbers with an exponent.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+local packedQueue = call('GET', P .. 'q')
+if not packedQueue then
+  return redis.error_reply('MILLRACE_UNOPENED the queue has no state in this Redis')
+end
+local Q = cmsgpack.unpack(packedQueue)
+if Q.layout ~= LAYOUT then
+  return redis.error_reply('MILLRACE_LAYOUT ' .. Q.layout)
+end
+
+-- Sequence numbers and fences start from the clock (microseconds), so that they grow even when a failover lost the last writes.
+local function nextNumber(last)
+  return math.max(last + 1, micros)
+end
+
+local hints = {}
+
+local function saveQueue()
+  if hints.ready and Q.hungry then
+    Q.hungry = false
+    call('PUBLISH', P .. 'hint', 'ready')
+  end
+  if hints.cancel then call('PUBLISH', P .. 'hint', 'cancel') end
+  if hints.finished then call('PUBLISH', P .. 'hint', 'finished') end
+  call('SET', P .. 'q', cmsgpack.pack(Q))
+end
+`;

@@ -1,0 +1,101 @@
+import { lua } from './lua.ts';
+
+/**
+ * Ready jobs stand in one list per (class, tenant). Each class has a ring of its tenants by virtual time, and the classes stand in one set
+ * by the time of their last turn less what their priority is worth: its least is the class whose turn it is.
+ *
+ * Invariants: a tenant with a non-empty list of a class is either in that class's ring or in its own set of held classes (`th`).
+ * A ring's score may be behind the tenant's virtual time (never ahead but after a release); who is served corrects it.
+ * An id taken out of the middle stays in its list as a tombstone (`x` counts them per list and id) and is dropped when it reaches the head:
+ * a live entry of the same id always stands behind its tombstones.
+ */
+export const readyLines: string = lua`
+local HELD_FOR_EVER = 9e15
+
+local function lineOf(class, name)
+  return P .. 'w:' .. class .. ':' .. name
+end
+
+-- What a step of priority is worth in milliseconds of waiting; with strict priorities more than any wait (115 days a step).
+local function stepOf()
+  return Q.settings.aging > 0 and Q.settings.aging or 1e10
+end
+
+local function enterRing(tenant, class)
+  call('ZADD', P .. 'r:' .. class, tenant.vtime, tenant.name)
+  call('ZADD', P .. 'c', 'NX', now - class * stepOf(), class)
+end
+
+local function leaveRing(tenant, class)
+  local ring = P .. 'r:' .. class
+  call('ZREM', ring, tenant.name)
+  if call('EXISTS', ring) == 0 then call('ZREM', P .. 'c', class) end
+end
+
+local function holdBack(tenant, class, untilTime)
+  leaveRing(tenant, class)
+  call('SADD', P .. 'th:' .. tenant.name, class)
+  call('ZADD', P .. 'tp', untilTime or HELD_FOR_EVER, tenant.name)
+  tenant.held = true
+end
+
+-- Called whenever a hold may be over.
+local function letIn(tenant)
+  if not tenant.held then return end
+  local reason, untilTime = holdOf(tenant, 0)
+  if reason then
+    call('ZADD', P .. 'tp', untilTime or HELD_FOR_EVER, tenant.name)
+    return
+  end
+  tenant.held = false
+  tenant.vtime = math.max(tenant.vtime, Q.vclock)
+  for _, class in ipairs(call('SMEMBERS', P .. 'th:' .. tenant.name)) do enterRing(tenant, tonumber(class)) end
+  call('DEL', P .. 'th:' .. tenant.name)
+  call('ZREM', P .. 'tp', tenant.name)
+  hints.ready = true
+end
+
+local function count(job, state, sign)
+  local tenant = tenantOf(job.tenant)
+  -- Who was idle starts at the present virtual time.
+  if state == 'ready' and tenant.ready == 0 then tenant.vtime = math.max(tenant.vtime, Q.vclock) end
+  tenant[state] = tenant[state] + sign
+  Q[state] = Q[state] + sign
+  tenant.waitingBytes = tenant.waitingBytes + sign * job.bytes
+  Q.waitingBytes = Q.waitingBytes + sign * job.bytes
+end
+
+-- Puts ids, counted as ready already, at the end of their line, or before its head.
+local function pushReady(tenant, class, ids, atHead)
+  local length
+  for first = 1, #ids, 1000 do
+    length = call(atHead and 'LPUSH' or 'RPUSH', lineOf(class, tenant.name), unpack(ids, first, math.min(first + 999, #ids)))
+  end
+  if length == #ids then
+    call('SADD', P .. 'tc:' .. tenant.name, class)
+    enterRing(tenant, class)
+  end
+  call('HINCRBY', P .. 'n', class, #ids)
+  hints.ready = true
+end
+
+local function buryReady(job)
+  call('HINCRBY', P .. 'n', job.priority, -1)
+  call('HINCRBY', P .. 'x', job.priority .. ':' .. job.tenant .. '\n' .. job.id, 1)
+end
+
+-- The line has been emptied.
+local function closeLine(tenant, class)
+  call('SREM', P .. 'tc:' .. tenant.name, class)
+  leaveRing(tenant, class)
+end
+
+-- Drops a tombstone that has reached the head of its line.
+local function isTombstone(class, name, id)
+  local field = class .. ':' .. name .. '\n' .. id
+  local buried = call('HGET', P .. 'x', field)
+  if not buried then return false end
+  if buried == '1' then call('HDEL', P .. 'x', field) else call('HINCRBY', P .. 'x', field, -1) end
+  return true
+end
+`;

@@ -1,0 +1,24 @@
+import { lua } from './lua.ts';
+
+/** Schedules: `y` records as JSON, `yn` their next instants. The core computes instants; here one process is let through for each. */
+export const schedules: string = lua`
+local function storeSchedule(schedule)
+  call('HSET', P .. 'y', schedule.key, cjson.encode(schedule))
+  if schedule.nextAt then
+    call('ZADD', P .. 'yn', schedule.nextAt, schedule.key)
+  else
+    call('ZREM', P .. 'yn', schedule.key)
+  end
+end
+
+-- Compare-and-set on the next instant.
+local function moveSchedule(move)
+  local stored = call('HGET', P .. 'y', move.key)
+  local schedule = stored and cjson.decode(stored)
+  if not schedule or schedule.nextAt ~= move.expectedNextAt then return false end
+  schedule.nextAt = move.nextAt
+  schedule.lastAt = move.lastAt
+  storeSchedule(schedule)
+  return true
+end
+`;

@@ -1,0 +1,126 @@
+import { lua } from './lua.ts';
+
+/** Ends attempts. Plain acks (no result, no extras, nothing kept) never touch the body; they are removed in one command each per key. */
+export const settle: string = lua`
+local seen = {}
+
+-- Leases of these ids in this session, and how each stands to the fence presented.
+local function readLeases(ids)
+  if #ids == 0 then return {} end
+  local found = {}
+  for first = 1, #ids, 1000 do
+    for _, packed in ipairs(call('HMGET', P .. 's:' .. session, unpack(ids, first, math.min(first + 999, #ids)))) do
+      found[#found + 1] = packed
+    end
+  end
+  return found
+end
+
+-- Nothing: ack. r and text: ack with this result. Else JSON { k: kind, d: delay, c: cost, f: failure as JSON, r: result }.
+local function readDetail(detail)
+  if detail == '' then return {} end
+  if string.sub(detail, 1, 1) == 'r' then return { r = string.sub(detail, 2) } end
+  return cjson.decode(detail)
+end
+
+local function settleFully(id, detail)
+  local job = loadJob(id)
+  local kind = detail.k or 'ack'
+  local notRun = kind == 'release' or kind == 'snooze'
+  local cancelled = endLease(job, session, detail.c or (notRun and 0 or job.cost))
+  if not notRun then job.attempts = job.attempts + 1 end
+  if detail.f then addFailure(id, detail.f) end
+  if kind == 'ack' then finishJob(job, 'succeeded', detail.r)
+  elseif kind == 'cancelled' then finishJob(job, 'cancelled')
+  elseif kind == 'dead' then finishJob(job, 'dead')
+  elseif kind == 'release' then giveBack(job, cancelled)
+  else comeBack(job, now + detail.d, cancelled) end
+end
+
+local function removeAll(key, ids)
+  if call('EXISTS', P .. key) == 0 then return end
+  for first = 1, #ids, 1000 do
+    call('HDEL', P .. key, unpack(ids, first, math.min(first + 999, #ids)))
+  end
+end
+
+local function ackPlain(plain)
+  if #plain == 0 then return end
+  Q.leased = Q.leased - #plain
+  removeAll('s:' .. session, plain)
+  removeAll('l', plain)
+  removeAll('b', plain)
+  removeAll('m', plain)
+  removeAll('a:' .. session, plain)
+end
+
+-- Takes count_ settlements of three arguments each from ARGV; answers a mark for each: 1 applied, 0 stale.
+local function settleAll(base, count_)
+  local ids, marks, plain, released, ended = {}, {}, {}, {}, {}
+  for i = 1, count_ do ids[i] = ARGV[base + i * 3 - 2] end
+  local found = readLeases(ids)
+  local forgetAcked = Q.settings.retention.succeeded.count == 0
+  for i, id in ipairs(ids) do
+    local fence, _, _, kind, name = string.match(found[i] or '', LEASE)
+    local detail = ARGV[base + i * 3]
+    if fence ~= ARGV[base + i * 3 - 1] or seen[id] then
+      marks[i] = '0'
+    elseif (detail == '' or string.sub(detail, 1, 1) == 'r') and kind == '' and forgetAcked then
+      plain[#plain + 1] = id
+      local tenant = tenantOf(name)
+      tenant.leased = tenant.leased - 1
+      ended[tenant] = true
+    elseif detail == 'back' then
+      released[#released + 1] = { fence = tonumber(fence), id = id, session = session }
+    else
+      settleFully(id, readDetail(detail))
+    end
+    if not marks[i] then
+      marks[i] = '1'
+      seen[id] = true
+    end
+  end
+  ackPlain(plain)
+  for tenant in pairs(ended) do letIn(tenant) end
+  returnUnused(released)
+  return table.concat(marks)
+end
+
+local function holds(id, fence)
+  local packed = not seen[id] and call('HGET', P .. 's:' .. session, id)
+  return packed and string.match(packed, LEASE) == fence
+end
+
+local function extendAll(base, count_)
+  local marks = {}
+  for i = 1, count_ do
+    local id, fence, visibility = unpack(ARGV, base + i * 3 - 2, base + i * 3)
+    local held = holds(id, fence)
+    marks[i] = held and '1' or '0'
+    if held then
+      call('ZADD', P .. 'v', now + visibility, id)
+      -- Plain acks leave v alone.
+      local packed = call('HGET', P .. 's:' .. session, id)
+      call('HSET', P .. 's:' .. session, id, (string.gsub(packed, '^(%d+:%d+:%d+):.?:', '%1:x:')))
+    end
+  end
+  return table.concat(marks)
+end
+
+local function noteProgress(base, count_)
+  local marks = {}
+  for i = 1, count_ do
+    local id, fence, detail = unpack(ARGV, base + i * 3 - 2, base + i * 3)
+    local held = holds(id, fence)
+    marks[i] = held and '1' or '0'
+    if held then
+      local memo, note = memoOf(id), cjson.decode(detail)
+      if note.value then memo.progress = note.value end
+      for _, log in ipairs(note.logs or {}) do table.insert(memo.logs, log) end
+      while #memo.logs > 100 do table.remove(memo.logs, 1) end
+      storeMemo(id, memo)
+    end
+  end
+  return table.concat(marks)
+end
+`;
