@@ -1,1 +1,191 @@
-export {};
+import { InvalidOptionError } from './errors.ts';
+import type { ExpiredLease, IdempotencyRecord, RecordKey, RecordState } from './record.ts';
+import { type RedisClient, script } from './redis/client.ts';
+import { parseRedisKey, redisKey, redisPattern } from './redis/keys.ts';
+import * as scripts from './redis/scripts.ts';
+import type { BeginRequest, BeginResult, IdempotencyStore, ListQuery } from './store.ts';
+
+export type { RedisClient } from './redis/client.ts';
+
+/** Options of {@link redisStore}: a client that stays yours, or a URL. */
+export interface RedisStoreOptions {
+  /** An ioredis `Redis` or `Cluster`. */
+  readonly redis?: RedisClient;
+  /** `redis://` or `rediss://`; opened with ioredis at the first use and closed with the store. */
+  readonly url?: string;
+  /**
+   * First part of every key.
+   * @default 'millrace:idempotency'
+   */
+  readonly prefix?: string;
+}
+
+/** Keys looked at per round of an administrative scan. */
+const scanSize = 500;
+
+const steps = {
+  begin: script(scripts.begin),
+  extend: script(scripts.extend),
+  checkpoint: script(scripts.checkpoint),
+  complete: script(scripts.complete),
+  release: script(scripts.release),
+  resolve: script(scripts.resolve),
+  parkDead: script(scripts.parkDead),
+};
+
+/**
+ * Keeps records in Redis (6.2 or newer) or a Redis Cluster: one script per step, by the server's clock. Redis deletes what has expired;
+ * `list`, `forget` and `sweep` scan the keys. What Redis loses (a failover before replication, eviction, no persistence) is forgotten:
+ * set `maxmemory-policy noeviction`, and take PostgreSQL where an operation must never run twice.
+ *
+ * @example
+ * ```ts
+ * const idempotency = createIdempotency({ store: redisStore({ redis: new Redis(process.env.REDIS_URL) }) });
+ * ```
+ * @throws InvalidOptionError when neither `redis` nor `url` is given
+ */
+export function redisStore({ redis, url, prefix = 'millrace:idempotency' }: RedisStoreOptions): IdempotencyStore {
+  if ((redis === undefined) === (url === undefined)) {
+    throw new InvalidOptionError('Pass either `redis` or `url` to redisStore().');
+  }
+  let opened: Promise<RedisClient> | undefined;
+  const connect = async (): Promise<RedisClient> => {
+    if (redis) return redis;
+    opened ??= openRedis(url as string);
+    return opened;
+  };
+  const step = async (name: keyof typeof steps, key: RecordKey, ...args: (string | number)[]): Promise<boolean> =>
+    (await steps[name].run(await connect(), redisKey(prefix, key), ...args)) === 1;
+
+  return {
+    name: 'redis',
+    capabilities: { transactions: false, durable: true, shared: true },
+    begin: async (key, request) => begin(await connect(), redisKey(prefix, key), key, request),
+    extend: (key, fence, { lease, ttl }) => step('extend', key, fence, lease, ttl),
+    checkpoint: (key, fence, phase, value) => step('checkpoint', key, fence, phase, value),
+    complete: (key, fence, result, ttl) => step('complete', key, fence, result, ttl),
+    release: (key, fence, state, ttl) => step('release', key, fence, state, ttl),
+    resolve: (key, fence, resolution) => {
+      const result = resolution.state === 'done' ? resolution.result : '';
+      return step('resolve', key, fence, resolution.state, resolution.ttl, result);
+    },
+    async read(key) {
+      return toRecord(key, await (await connect()).hgetall(redisKey(prefix, key)));
+    },
+    list: async (query) => list(await connect(), prefix, query),
+    async forget(tenant) {
+      let deleted = 0;
+      for await (const [node, key] of scan(await connect(), redisPattern(prefix, tenant)))
+        deleted += await node.del(key);
+      return deleted;
+    },
+    async sweep(limit) {
+      let parked = 0;
+      for await (const [node, key] of scan(await connect(), redisPattern(prefix, undefined))) {
+        if ((await steps.parkDead.run(node, key)) === 1) parked += 1;
+        if (parked >= limit) break;
+      }
+      return { deleted: 0, parked };
+    },
+    async close() {
+      const client = await opened;
+      opened = undefined;
+      await client?.quit();
+    },
+  };
+}
+
+async function openRedis(url: string): Promise<RedisClient> {
+  const { Redis } = await import('ioredis');
+  return new Redis(url, { maxRetriesPerRequest: 1 }) as unknown as RedisClient;
+}
+
+async function begin(client: RedisClient, id: string, key: RecordKey, request: BeginRequest): Promise<BeginResult> {
+  const { fingerprint, owner, onExpiredLease, lease, ttl } = request;
+  const answer = await steps.begin.run(client, id, fingerprint, owner, onExpiredLease, lease, ttl);
+  const [status, time, ...rest] = answer as [string, string, ...unknown[]];
+  const now = Number(time);
+  if (status === 'new')
+    return { status: 'acquired', record: freshRecord(key, request, now, rest as string[]), takenOver: false, now };
+  const record = toRecord(key, fromPairs(rest[0] as string[])) as IdempotencyRecord;
+  if (status === 'mismatch' || status === 'existing') return { status, record, now };
+  return { status: 'acquired', record, takenOver: status === 'takeover', now };
+}
+
+/** A new record holds what was sent; only the times come from the server. */
+function freshRecord(key: RecordKey, request: BeginRequest, now: number, times: readonly string[]): IdempotencyRecord {
+  const [fence, leaseUntil, expiresAt] = times.map(Number) as [number, number, number];
+  const { tenant, operation, key: name } = key;
+  const { fingerprint, owner, onExpiredLease } = request;
+  return {
+    tenant,
+    operation,
+    key: name,
+    state: 'running',
+    fingerprint,
+    fence,
+    owner,
+    attempt: 1,
+    onExpiredLease,
+    phases: {},
+    result: undefined,
+    createdAt: now,
+    updatedAt: now,
+    leaseUntil,
+    expiresAt,
+  };
+}
+
+async function list(client: RedisClient, prefix: string, query: ListQuery): Promise<readonly IdempotencyRecord[]> {
+  const found: IdempotencyRecord[] = [];
+  for await (const [node, id] of scan(client, redisPattern(prefix, query.tenant))) {
+    const record = toRecord(parseRedisKey(prefix, id), await node.hgetall(id));
+    if (record && (query.state ?? record.state) === record.state) found.push(record);
+    if (found.length >= query.limit) break;
+  }
+  return found.sort((a, b) => a.updatedAt - b.updatedAt);
+}
+
+/** Every matching key with the node that holds it; a key may come more than once (so says SCAN), which its users bear. */
+async function* scan(client: RedisClient, pattern: string): AsyncGenerator<readonly [RedisClient, string]> {
+  for (const node of client.nodes?.('master') ?? [client]) {
+    let cursor = '0';
+    do {
+      const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', scanSize);
+      for (const key of new Set(keys)) yield [node, key];
+      cursor = next;
+    } while (cursor !== '0');
+  }
+}
+
+function fromPairs(pairs: readonly string[]): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (let index = 0; index < pairs.length; index += 2) fields[pairs[index] as string] = pairs[index + 1] as string;
+  return fields;
+}
+
+function toRecord(
+  { tenant, operation, key }: RecordKey,
+  fields: Record<string, string>,
+): IdempotencyRecord | undefined {
+  if (fields.st === undefined) return undefined;
+  const phases: Record<string, string> = {};
+  for (const [name, value] of Object.entries(fields)) if (name.startsWith('p:')) phases[name.slice(2)] = value;
+  return {
+    tenant,
+    operation,
+    key,
+    state: fields.st as RecordState,
+    fingerprint: fields.fp ?? '',
+    fence: Number(fields.f),
+    owner: fields.o ?? '',
+    attempt: Number(fields.a),
+    onExpiredLease: fields.x as ExpiredLease,
+    phases,
+    result: fields.r,
+    createdAt: Number(fields.c),
+    updatedAt: Number(fields.u),
+    leaseUntil: Number(fields.l),
+    expiresAt: Number(fields.e),
+  };
+}

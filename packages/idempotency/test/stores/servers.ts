@@ -10,6 +10,8 @@ export async function freshPostgres(): Promise<
   const server = await startPostgres();
   const url = await server.createDatabase();
   const pool = new pg.Pool({ connectionString: url, max: 20 });
+  // Connections that linger in the pool are cut when the server stops.
+  pool.on('error', () => undefined);
   const store = postgresStore({ pool });
   await store.migrate();
   return {
