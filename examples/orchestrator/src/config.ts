@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import type { ProviderAccount, ProviderName } from './gateway/providers.ts';
 
 /** The roles one process can play; `npm start` plays them all. */
 export const roles = ['api', 'worker', 'ci', 'janitor'] as const;
@@ -38,6 +39,8 @@ function list<T extends string>(values: readonly T[]) {
     .pipe(z.array(z.enum(values, { error })).min(1, { error }));
 }
 
+const httpUrl = url('http://', 'https://').transform((value) => value.replace(/\/$/, ''));
+
 const environment = z.object({
   PORT: integer(0, 65_535).default(8080),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -54,6 +57,14 @@ const environment = z.object({
   RUN_TIMEOUT: duration.default(ms('1h')),
   RUN_MAX_ATTEMPTS: integer(1, 1000).default(5),
   RUN_LOG_BYTES: integer(1024, 2 ** 40).default(64 * 2 ** 20),
+  AGENTS_DIR: z.string().min(1).optional(),
+  ANTHROPIC_API_KEY: z.string().optional(),
+  ANTHROPIC_BASE_URL: httpUrl.default('https://api.anthropic.com'),
+  OPENAI_API_KEY: z.string().optional(),
+  OPENAI_BASE_URL: httpUrl.default('https://api.openai.com'),
+  GEMINI_API_KEY: z.string().optional(),
+  GEMINI_BASE_URL: httpUrl.default('https://generativelanguage.googleapis.com'),
+  GITHUB_WEBHOOK_SECRET: z.string().default(''),
   REPO_PROTOCOLS: list(['https', 'http', 'ssh', 'git', 'file']).optional(),
   BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
   DRAIN_TIMEOUT: duration.default(ms('30s')),
@@ -84,6 +95,12 @@ export interface Config {
   readonly runTimeout: number;
   readonly runMaxAttempts: number;
   readonly runLogBytes: number;
+  /** Folder with the programs of agents that are installed on demand. */
+  readonly agentsDirectory: string;
+  /** Keys of the providers that agents may use, through the gateway only. */
+  readonly providerAccounts: Partial<Readonly<Record<ProviderName, ProviderAccount>>>;
+  /** Secrets that sign webhooks; two during a rotation. */
+  readonly webhookSecrets: readonly string[];
   readonly repoProtocols: readonly string[];
   readonly bodyLimit: number;
   readonly drainTimeout: number;
@@ -117,12 +134,25 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     runTimeout: value.RUN_TIMEOUT,
     runMaxAttempts: value.RUN_MAX_ATTEMPTS,
     runLogBytes: value.RUN_LOG_BYTES,
+    agentsDirectory: value.AGENTS_DIR ? resolve(workingDirectory, value.AGENTS_DIR) : join(dataDirectory, 'agents'),
+    providerAccounts: {
+      ...account('anthropic', value.ANTHROPIC_API_KEY, value.ANTHROPIC_BASE_URL),
+      ...account('openai', value.OPENAI_API_KEY, value.OPENAI_BASE_URL),
+      ...account('gemini', value.GEMINI_API_KEY, value.GEMINI_BASE_URL),
+    },
+    webhookSecrets: value.GITHUB_WEBHOOK_SECRET.split(',')
+      .map((secret) => secret.trim())
+      .filter(Boolean),
     repoProtocols: value.REPO_PROTOCOLS ?? defaultProtocols(value.HOST),
     bodyLimit: value.BODY_LIMIT,
     drainTimeout: value.DRAIN_TIMEOUT,
     pollInterval: value.POLL_INTERVAL,
     logLevel: value.LOG_LEVEL,
   };
+}
+
+function account(provider: ProviderName, key: string | undefined, baseUrl: string) {
+  return key ? { [provider]: { key, baseUrl } } : {};
 }
 
 /** Only a server that nobody else can reach may be asked to read this machine's own repositories. */

@@ -1,13 +1,18 @@
+import type { CiDatabase } from './ci/tables.ts';
+import { receiveWebhook } from './ci/webhook.ts';
 import { type Closing, createClosing } from './closing.ts';
 import type { Config } from './config.ts';
-import type { RunRow } from './db/schema.ts';
+import type { Database, RunRow } from './db/schema.ts';
+import { openGateway } from './gateway/open.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
 import { openObservability, openParts, type Parts } from './parts.ts';
 import { startApi } from './roles/api.ts';
+import { startCi } from './roles/ci.ts';
 import { startJanitor } from './roles/janitor.ts';
+import type { Role } from './roles/role.ts';
 import { startWorker } from './roles/worker.ts';
-import { createOutboxRelay } from './runs/outbox.ts';
+import { createOutboxRelay, type Dispatch } from './runs/outbox.ts';
 import { enqueueDispatches } from './runs/queue.ts';
 import type { RunState } from './runs/states.ts';
 import { openSubmissions } from './runs/submissions.ts';
@@ -38,45 +43,59 @@ export async function startOrchestrator(config: Config): Promise<Orchestrator> {
   }
 }
 
-/** Starts the roles, then the HTTP server; every process serves metrics and health, only the role `api` the API. */
+/**
+ * Starts the HTTP server, then the roles. Every process serves metrics and health, only the role `api` the API. Workers
+ * close first and HTTP last, because agents call models through it until they end.
+ */
 async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   const { config, database, relay, queue, workspaces, observability, scratch } = parts;
   const { db } = database;
+  const { pollInterval } = config;
   const onError = (error: unknown): void => observability.log.error({ err: error }, 'background work failed');
   const plays = (role: Config['roles'][number]): boolean => config.roles.includes(role);
+  const start = (role: Role): void => closing.add(role.name, role.stop);
 
-  const outbox = createOutboxRelay({
-    db,
-    relay,
-    pollInterval: config.pollInterval,
-    enqueue: (dispatches) => enqueueDispatches(queue, dispatches),
-    onError,
-  });
-  closing.add('outbox', outbox.stop);
-  if (plays('janitor')) {
-    const janitor = startJanitor({ db, queue, workspaces, scratch, onError });
-    closing.add(janitor.name, janitor.stop);
-  }
-  if (plays('worker')) {
-    const worker = await startWorker({ ...parts, db, onState: logState(observability), onError });
-    closing.add(worker.name, worker.stop);
-  }
-  const api = plays('api') ? await openApi(parts, onError) : undefined;
+  let url = '';
+  const gateway = openGateway(config, db, () => url, onError);
+  const api = plays('api') ? await openApi(parts, closing, onError) : undefined;
   const app = createApp({
     config,
-    ...(api && { api: api.context }),
+    ...(api && { api: api.context, webhook: webhookOf(parts) }),
+    ...(plays('worker') && { gateway: gateway.handle }),
     operations: observability.fetchHandler,
     onInternalError: onError,
   });
   const http = await listen(app.fetch, config.host, config.port);
+  url = http.url;
   closing.add('http', () => http.close(config.drainTimeout));
-  if (api) closing.add(api.name, api.stop);
-  return http.url;
+  if (api) start(api);
+  const enqueue = (dispatches: readonly Dispatch[]) => enqueueDispatches(queue, dispatches);
+  const outbox = createOutboxRelay({ db, relay, pollInterval, enqueue, onError });
+  closing.add('outbox', outbox.stop);
+  if (plays('janitor')) start(startJanitor({ db, queue, relay, workspaces, scratch, onError }));
+  if (plays('ci')) start(startCi({ db, relay, pollInterval, onError }));
+  if (plays('worker')) {
+    const agentPrograms = config.agentsDirectory;
+    const onState = logState(observability);
+    start(await startWorker({ ...parts, db, gateway, agentPrograms, onState, onError }));
+  }
+  return url;
 }
 
-async function openApi(parts: Parts, onError: (error: unknown) => void): Promise<ReturnType<typeof startApi>> {
+function webhookOf({ config, database, relay }: Parts): (request: Request) => Promise<Response> {
+  const db = database.db.withTables<Omit<CiDatabase, keyof Database>>();
+  const onStored = (): void => relay.publish({ kind: 'webhook', runId: '' });
+  return (request) => receiveWebhook(request, { db, secrets: config.webhookSecrets, onStored });
+}
+
+async function openApi(
+  parts: Parts,
+  closing: Closing,
+  onError: (error: unknown) => void,
+): Promise<ReturnType<typeof startApi>> {
   const { config, database, relay, objects, workspaces } = parts;
   const submissions = await openSubmissions(database, parts.observability.idempotency);
+  closing.add('submissions', submissions.close);
   const resolveRef = (repo: string, ref: string, signal: AbortSignal) => workspaces.resolve({ repo, ref, signal });
   return startApi({ config, db: database.db, relay, objects, submissions, resolveRef, onError });
 }

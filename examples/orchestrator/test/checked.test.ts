@@ -32,19 +32,21 @@ const run = (id: string) => getRun(database.db, 'default', id);
 
 test('checks end the runs of their commit, and no others', async () => {
   const [good, bad, other] = [await waitingRun('a'), await waitingRun('b'), await waitingRun('c')];
-  expect(await settleCheckedRuns(database.db, { sha: 'a', state: 'success' })).toBe(1);
-  expect(await settleCheckedRuns(database.db, { sha: 'b', state: 'failure', failing: ['lint', 'test'] })).toBe(1);
+  expect(await settleCheckedRuns(database.db, { sha: 'a', state: 'success' })).toEqual([good]);
+  expect(await settleCheckedRuns(database.db, { sha: 'b', state: 'failure', failing: ['lint', 'test'] })).toEqual([
+    bad,
+  ]);
   expect(await run(good)).toMatchObject({ state: 'succeeded' });
   expect(await run(bad)).toMatchObject({
     state: 'failed',
     error: { code: 'ERR_CHECKS_FAILED', message: 'Checks failed: lint, test.' },
   });
   expect(await run(other)).toMatchObject({ state: 'ci_waiting' });
-  expect(await settleCheckedRuns(database.db, { sha: 'a', state: 'failure' })).toBe(0);
+  expect(await settleCheckedRuns(database.db, { sha: 'a', state: 'failure' })).toEqual([]);
 });
 
 test('a run that waits for checks is held by no worker: cancelling ends it at once', async () => {
   const id = await waitingRun('d');
   expect(await requestCancel(database.db, 'default', id)).toBe('cancelled');
-  expect(await settleCheckedRuns(database.db, { sha: 'd', state: 'success' })).toBe(0);
+  expect(await settleCheckedRuns(database.db, { sha: 'd', state: 'success' })).toEqual([]);
 });

@@ -1,15 +1,24 @@
+import { z } from '@hono/zod-openapi';
 import type { AgentSpec } from '../db/schema.ts';
 import type { AgentType } from './agent.ts';
-import { commandAgent } from './command.ts';
+import { claudeAgent, claudeSpec } from './claude.ts';
+import { codexAgent, codexSpec } from './codex.ts';
+import { commandAgent, commandSpec } from './command.ts';
+import { geminiAgent, geminiSpec } from './gemini.ts';
+
+/** The options of every agent, told apart by `type`. */
+export const agentSpec = z
+  .discriminatedUnion('type', [commandSpec, claudeSpec, codexSpec, geminiSpec])
+  .openapi('Agent');
 
 /** Every agent that a request can name. */
-export const agentTypes = { command: commandAgent } as const;
+const agents = [commandAgent, claudeAgent, codexAgent, geminiAgent] as unknown as readonly AgentType[];
 
-/** The agent of a stored specification; it was checked when the run was accepted. */
-export function agentOf(spec: AgentSpec): { readonly agent: AgentType; readonly spec: { readonly type: string } } {
-  const agent: AgentType | undefined = Object.hasOwn(agentTypes, spec.type)
-    ? (agentTypes[spec.type as keyof typeof agentTypes] as unknown as AgentType)
-    : undefined;
-  if (!agent) throw new RangeError(`Unknown agent ${spec.type}.`);
-  return { agent, spec };
+export const agentNames: readonly string[] = agents.map((agent) => agent.type);
+
+/** The agent of a specification that was checked when its run was accepted. */
+export function agentOf(spec: AgentSpec): AgentType<AgentSpec> {
+  const agent = agents.find(({ type }) => type === spec.type);
+  if (!agent) throw new RangeError(`There is no agent ${spec.type}.`);
+  return agent as AgentType<AgentSpec>;
 }

@@ -3,6 +3,7 @@ import { type Kysely, type Migration, Migrator, sql } from 'kysely';
 import { core } from './migrations/0001-core.ts';
 import { ci } from './migrations/0002-ci.ts';
 import { pullRequests } from './migrations/0003-pull-requests.ts';
+import { usage } from './migrations/0004-usage.ts';
 import type { Database } from './schema.ts';
 
 /** A change of the schema as plain SQL, and the way back. Once released, its text never changes: a later one follows. */
@@ -14,8 +15,9 @@ export interface SqlMigration {
 /** All migrations, in the order in which they apply. */
 export const migrations: Readonly<Record<string, SqlMigration>> = {
   '0001-core': core,
-  '0003-pull-requests': pullRequests,
   '0002-ci': ci,
+  '0003-pull-requests': pullRequests,
+  '0004-usage': usage,
 };
 
 /** The database was migrated by another version of this program, or a released migration was edited. */

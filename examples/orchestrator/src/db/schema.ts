@@ -78,6 +78,12 @@ export interface RunsTable {
   readonly pull_request: JSONColumnType<PullRequestWish> | null;
   readonly pr_number: number | null;
   readonly pr_url: string | null;
+  readonly session_id: string | null;
+  readonly input_tokens: ColumnType<string, number | undefined, number>;
+  readonly output_tokens: ColumnType<string, number | undefined, number>;
+  readonly cost_microusd: ColumnType<string, number | undefined, number>;
+  readonly budget_microusd: ColumnType<string | null, number | null | undefined, number | null>;
+  readonly parked_until: Date | null;
   readonly cancel_requested_at: Date | null;
   readonly created_at: CreatedAt;
   readonly updated_at: ColumnType<Date, never, Date>;
@@ -121,6 +127,19 @@ export interface ArtifactsTable {
   readonly created_at: CreatedAt;
 }
 
+/** One call of a model. */
+export interface UsageLedgerTable {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly input_tokens: ColumnType<string, number, never>;
+  readonly output_tokens: ColumnType<string, number, never>;
+  readonly cost_microusd: ColumnType<string, number, never>;
+  readonly created_at: CreatedAt;
+}
+
 /** Pull requests of the `local` forge. */
 export interface PrsTable {
   readonly repo_id: string;
@@ -157,6 +176,7 @@ export interface Database {
   readonly log_chunks: LogChunksTable;
   readonly artifacts: ArtifactsTable;
   readonly prs: PrsTable;
+  readonly usage_ledger: UsageLedgerTable;
   readonly workers: WorkersTable;
 }
 

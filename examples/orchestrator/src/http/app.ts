@@ -12,6 +12,10 @@ export interface AppOptions {
   readonly config: Pick<Config, 'host' | 'bodyLimit'>;
   /** Absent in processes that do not play the role `api`: they serve metrics and health only. */
   readonly api?: ApiContext;
+  /** Answers agents that call a model. */
+  readonly gateway?: (request: Request) => Promise<Response | undefined>;
+  /** Takes deliveries of the forge. */
+  readonly webhook?: (request: Request) => Promise<Response>;
   /** Answers {@link operationPaths}. */
   readonly operations: (request: Request) => Response | Promise<Response>;
   /** Told about requests that failed for a reason that is ours. */
@@ -29,6 +33,10 @@ export function createApp(options: AppOptions): OpenAPIHono {
     },
   });
   if (isLoopback(config.host)) app.use(refuseForeignHosts());
+  const { gateway, webhook } = options;
+  // Both have limits of their own: a conversation with a model, and a delivery of the forge, may be large.
+  if (gateway) app.all('/gateway/*', async (c) => (await gateway(c.req.raw)) ?? c.notFound());
+  if (webhook) app.post('/webhooks/github', (c) => webhook(c.req.raw));
   app.use(limitBody(config.bodyLimit), requireJson());
   for (const path of operationPaths) app.get(path, (c) => options.operations(c.req.raw));
   if (api) addApi(app, api);

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { outsideWorkspace } from '../agents/path.ts';
-import { agentTypes } from '../agents/registry.ts';
+import { agentNames } from '../agents/registry.ts';
 import { ApiError } from './problem.ts';
 
 /** What the schema found wrong, as the API's problem: two mistakes have codes of their own. */
@@ -10,8 +10,11 @@ export function invalidRequest(target: string, error: Pick<z.ZodError, 'issues'>
   const detail = first ? `${first.path || target}: ${first.message}` : `The ${target} is not valid.`;
   for (const issue of error.issues) {
     if (issue.code === 'invalid_union' && issue.path.join('.') === 'agent.type') {
-      const known = Object.keys(agentTypes).join(', ');
-      return new ApiError(422, 'ERR_UNKNOWN_AGENT', `There is no such agent; agent.type is one of: ${known}.`);
+      return new ApiError(
+        422,
+        'ERR_UNKNOWN_AGENT',
+        `There is no such agent; agent.type is one of: ${agentNames.join(', ')}.`,
+      );
     }
     if (issue.code === 'custom' && issue.params?.code === outsideWorkspace) {
       return new ApiError(422, outsideWorkspace, `${issue.path.join('.')} ${issue.message}.`);

@@ -1,12 +1,9 @@
 import { z } from '@hono/zod-openapi';
-import { commandSpec } from '../agents/command.ts';
+import { agentSpec } from '../agents/registry.ts';
 import { runStates } from '../runs/states.ts';
 
 const sha = z.string().openapi({ example: '2f7e1d3c9b8a7f6e5d4c3b2a19080706f5e4d3c2' });
 const time = z.iso.datetime();
-
-/** The options of every agent, told apart by `type`. */
-export const agentSpec = z.discriminatedUnion('type', [commandSpec]).openapi('Agent');
 
 export const newRunBody = z
   .strictObject({

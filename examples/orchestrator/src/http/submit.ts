@@ -1,4 +1,5 @@
 import ms, { type StringValue } from 'ms';
+import { agentOf } from '../agents/registry.ts';
 import type { AgentSpec, PullRequestWish } from '../db/schema.ts';
 import { createRun, getRun, type RunWithRepo } from '../runs/store.ts';
 import type { ApiContext } from './context.ts';
@@ -81,6 +82,6 @@ function parseTimeout(timeout: NewRunBody['timeout']): number | undefined {
   throw new ApiError(422, 'ERR_INVALID_REQUEST', `timeout must be between 1 ms and ${maxTimeout} ms (a day).`);
 }
 
-function defaultMessage(body: NewRunBody): string {
-  return `Apply the ${body.agent.type} agent\n\n${body.agent.command.slice(0, 1000)}`;
+function defaultMessage({ agent }: NewRunBody): string {
+  return `Apply ${agentOf(agent as AgentSpec).describe(agent as AgentSpec)}`;
 }

@@ -1,6 +1,7 @@
 /** Something changed; whoever cares reads the database. A hint that is lost only costs the time of one poll. */
 export interface Hint {
-  readonly kind: 'run' | 'cancel' | 'outbox';
+  readonly kind: 'run' | 'cancel' | 'outbox' | 'webhook';
+  /** Empty for `webhook`, which is about no run in particular. */
   readonly runId: string;
 }
 

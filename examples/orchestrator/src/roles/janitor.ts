@@ -5,8 +5,10 @@ import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { isId } from '../ids.ts';
 import { createLoop } from '../loop.ts';
+import type { Relay } from '../relay/relay.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import { isTerminal } from '../runs/states.ts';
+import { applyMove } from '../runs/transition.ts';
 import type { Role } from './role.ts';
 
 /** Milliseconds between two rounds. */
@@ -19,6 +21,7 @@ const workerSilence = 60;
 export interface JanitorParts {
   readonly db: Kysely<Database>;
   readonly queue: RunQueue;
+  readonly relay: Relay;
   readonly workspaces: WorkspaceManager;
   readonly scratch: string;
   readonly onError: (error: unknown) => void;
@@ -31,6 +34,7 @@ export function startJanitor(parts: JanitorParts): Role {
     onError: parts.onError,
     async turn() {
       await recoverLostRuns(parts);
+      await resumeParkedRuns(parts);
       await forgetDeadWorkers(parts.db);
       await sweepScratch(parts);
       await parts.workspaces.prune();
@@ -79,6 +83,25 @@ async function redispatch(
     await tx.insertInto('outbox').values({ run_id: run.id, dispatch }).execute();
     return true;
   });
+}
+
+/** Hands runs over again whose time to wait is over. What they wait for may still hold: then they are parked anew. */
+export async function resumeParkedRuns({ db, relay }: Pick<JanitorParts, 'db' | 'relay'>): Promise<number> {
+  const due = await db
+    .selectFrom('runs')
+    .select(['id', 'commit_sha'])
+    .where('state', '=', 'parked')
+    .where('parked_until', '<=', sql<Date>`now()`)
+    .limit(100)
+    .execute();
+  let resumed = 0;
+  for (const { id, commit_sha } of due) {
+    const to = commit_sha === null ? 'queued' : 'pushing';
+    const set = { parked_reason: null, parked_until: null };
+    if (await applyMove(db, id, { from: 'parked', to, type: 'resumed', set, redispatch: true })) resumed += 1;
+    relay.publish({ kind: 'outbox', runId: id });
+  }
+  return resumed;
 }
 
 async function forgetDeadWorkers(db: Kysely<Database>): Promise<void> {

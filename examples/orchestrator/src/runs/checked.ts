@@ -10,16 +10,19 @@ export interface CheckedCommit {
   readonly failing?: readonly string[];
 }
 
-/** Ends the runs that wait for the checks of a commit. No worker holds them, so their state alone is the guard. */
-export async function settleCheckedRuns(db: Kysely<Database>, commit: CheckedCommit): Promise<number> {
+/**
+ * Ends the runs that wait for the checks of a commit. No worker holds them, so their state alone is the guard.
+ * @returns their ids
+ */
+export async function settleCheckedRuns(db: Kysely<Database>, commit: CheckedCommit): Promise<string[]> {
   const waiting = await db
     .selectFrom('runs')
     .select('id')
     .where('state', '=', 'ci_waiting')
     .where('commit_sha', '=', commit.sha)
     .execute();
-  let settled = 0;
-  for (const { id } of waiting) if (await settle(db, id, commit)) settled += 1;
+  const settled: string[] = [];
+  for (const { id } of waiting) if (await settle(db, id, commit)) settled.push(id);
   return settled;
 }
 

@@ -146,7 +146,7 @@ export async function requestCancel(
     if (isTerminal(run.state)) return 'finished';
     if (unheld.includes(run.state)) {
       await tx.deleteFrom('outbox').where('run_id', '=', id).execute();
-      await applyMove(tx, id, { from: run.state, to: 'cancelled', set: { parked_reason: null } });
+      await applyMove(tx, id, { from: run.state, to: 'cancelled', set: { parked_reason: null, parked_until: null } });
       return 'cancelled';
     }
     if (!run.cancel_requested_at) await markCancelled(tx, run);

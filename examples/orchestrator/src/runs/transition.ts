@@ -60,7 +60,9 @@ export async function applyMove(
         .updateTable('runs')
         .set({ ...move.set, state: move.to, updated_at: sql<Date>`now()` })
         .set((eb) => ({ event_seq: eb('event_seq', '+', 1) }))
-        .$if(move.redispatch === true, (update) => update.set((eb) => ({ dispatch: eb('dispatch', '+', 1) })))
+        .$if(move.redispatch === true, (update) =>
+          update.set((eb) => ({ dispatch: eb('dispatch', '+', 1), fence: 0, job_id: null })),
+        )
         .$if(isTerminal(move.to), (update) => update.set({ finished_at: sql<Date>`now()` }))
         .where('id', '=', runId)
         .where('state', '=', move.from)

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { Database, RunRow } from '../db/schema.ts';
 import type { Executor } from '../executors/executor.ts';
 import type { Forge } from '../forge/forge.ts';
+import type { Gateway } from '../gateway/gateway.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { RunState } from '../runs/states.ts';
@@ -19,6 +20,9 @@ export interface WorkerContext {
   readonly executor: Executor;
   readonly workspaces: WorkspaceManager;
   readonly forge: Forge;
+  readonly gateway: Gateway;
+  /** Folder with the programs of the agents that are installed on demand. */
+  readonly agentPrograms: string;
   readonly cancellations: Cancellations;
   /** Folder for what runs need only while they run. */
   readonly scratch: string;

@@ -1,7 +1,7 @@
 import { RunCancelledError, RunFailure, RunFencedError } from '../runs/errors.ts';
 import type { RunState } from '../runs/states.ts';
 import type { WorkerContext } from './context.ts';
-import { AgentExitError } from './run-agent.ts';
+import { AgentExitError, RunParkedError } from './judge.ts';
 import type { RunSession } from './session.ts';
 
 /** Why a run stopped before its end, and what follows from it. */
@@ -9,6 +9,7 @@ type Verdict =
   | { readonly kind: 'fenced' }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'interrupted' }
+  | { readonly kind: 'parked'; readonly reason: string; readonly retryAfter: number; readonly message: string }
   | { readonly kind: 'retry'; readonly code: string; readonly message: string }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly exitCode?: number | null };
 
@@ -36,6 +37,10 @@ function judge(context: WorkerContext, session: RunSession, error: unknown): Ver
     return { kind: 'cancelled' };
   if (session.signal.aborted) return { kind: 'interrupted' };
   const { code, message } = describe(error);
+  if (error instanceof RunParkedError) {
+    const { reason, retryAfter, message } = error;
+    return { kind: 'parked', reason, retryAfter, message };
+  }
   if (error instanceof AgentExitError) return { kind: 'failed', code, message, exitCode: error.exitCode };
   const final = !isRetryable(error) || session.run.attempt >= context.config.runMaxAttempts;
   return { kind: final ? 'failed' : 'retry', code, message };
@@ -67,6 +72,14 @@ async function record(session: RunSession, verdict: Exclude<Verdict, { kind: 'fe
       await session.log.write('system', `${verdict.message} Trying again later.`);
       await session.log.flush();
       return await session.advance(laterState(run.state), { type: 'retry', data: { code: verdict.code } });
+    case 'parked': {
+      const { reason, retryAfter, message } = verdict;
+      await session.log.write('system', message);
+      await session.log.flush();
+      const attempt = run.attempt - 1;
+      const set = { attempt, parked_reason: reason, parked_until: new Date(Date.now() + retryAfter) };
+      return await session.advance('parked', { set, data: { reason } });
+    }
     case 'failed': {
       const { code, message, exitCode = null } = verdict;
       await session.log.write('system', message);

@@ -1,10 +1,16 @@
+import { stat } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import type { Workspace } from '@millrace/workspace';
+import type { AgentType } from '../agents/agent.ts';
 import { resolveInside } from '../agents/path.ts';
 import { agentOf } from '../agents/registry.ts';
-import type { ExecutionResult } from '../executors/executor.ts';
+import type { AgentSpec } from '../db/schema.ts';
 import { runMarker } from '../executors/marked.ts';
+import type { ModelLease } from '../gateway/gateway.ts';
 import { RunFailure } from '../runs/errors.ts';
+import { createAgentOutput } from './agent-output.ts';
 import type { WorkerContext } from './context.ts';
+import { judgeAgent } from './judge.ts';
 import { makeScratch, type Scratch } from './scratch.ts';
 import type { RunSession } from './session.ts';
 
@@ -13,34 +19,65 @@ import type { RunSession } from './session.ts';
  * @throws {RunFailure} when it fails or takes too long.
  */
 export async function runAgent(context: WorkerContext, session: RunSession, workspace: Workspace): Promise<void> {
-  const { run, log, signal } = session;
-  const { agent, spec } = agentOf(run.agent);
-  const directory = await resolveInside(workspace.path, directoryOf(spec));
+  const { run, log } = session;
+  const agent = agentOf(run.agent);
+  const directory = await resolveInside(workspace.path, directoryOf(run.agent));
+  const programs = await findPrograms(context, agent);
   await using scratch = await makeScratch(context.scratch, session.hold, 'agent');
-  const { command, args, env } = agent.command(spec);
-  await log.write('system', agent.describe(spec));
-  const result = await context.executor.run({
-    runId: run.id,
-    command,
-    args,
-    directory,
-    env: { ...minimalEnvironment(run.id, scratch), ...env },
-    timeout: Number(run.timeout_ms),
-    signal,
-    onLine: log.write,
-  });
-  judge(result, signal, Number(run.timeout_ms));
-  await log.flush();
+  const refused = new AbortController();
+  const model = openModel(context, session, agent, () => refused.abort());
+  const { command, args, env, homeFiles = {} } = agent.command(run.agent, model?.access);
+  await scratch.writeHome(homeFiles);
+  await log.write('system', agent.describe(run.agent));
+  const output = createAgentOutput(agent, log);
+  try {
+    const result = await context.executor.run({
+      runId: run.id,
+      command,
+      args,
+      directory,
+      env: { ...minimalEnvironment(run.id, scratch, programs), ...env },
+      timeout: Number(run.timeout_ms),
+      signal: AbortSignal.any([session.signal, refused.signal]),
+      onLine: output.line,
+    });
+    session.signal.throwIfAborted();
+    judgeAgent({ result, report: output.report(), refusal: model?.refusal, timeout: Number(run.timeout_ms) });
+  } finally {
+    model?.close();
+    await log.flush();
+  }
 }
 
-function directoryOf(spec: object): string | undefined {
-  return 'directory' in spec && typeof spec.directory === 'string' ? spec.directory : undefined;
+function directoryOf(spec: AgentSpec): string | undefined {
+  return typeof spec.directory === 'string' ? spec.directory : undefined;
+}
+
+function openModel(
+  context: WorkerContext,
+  { run }: RunSession,
+  { provider }: AgentType<AgentSpec>,
+  onRefusal: () => void,
+): ModelLease | undefined {
+  return provider && context.gateway.open({ runId: run.id, tenantId: run.tenant_id, provider }, onRefusal);
+}
+
+/** Where the program of an agent lies that is installed on demand; nothing for one that needs no program of its own. */
+async function findPrograms(context: WorkerContext, { type, provider }: AgentType): Promise<string | undefined> {
+  if (!provider) return undefined;
+  const folder = join(context.agentPrograms, type, 'node_modules', '.bin');
+  if (await stat(join(folder, type)).catch(() => undefined)) return folder;
+  throw new RunFailure(
+    'ERR_AGENT_NOT_INSTALLED',
+    `The agent ${type} is not installed on this worker; run: npm run agents -- ${type}`,
+  );
 }
 
 /** All that an agent sees of this machine: nothing of the server's environment but the search path and language. */
-function minimalEnvironment(runId: string, scratch: Scratch): Record<string, string> {
+function minimalEnvironment(runId: string, scratch: Scratch, programs: string | undefined): Record<string, string> {
+  const path = process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin';
   return {
-    PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+    PATH: programs ? `${programs}${delimiter}${path}` : path,
     LANG: process.env.LANG ?? 'C.UTF-8',
     HOME: scratch.home,
     TMPDIR: scratch.temporary,
@@ -49,24 +86,4 @@ function minimalEnvironment(runId: string, scratch: Scratch): Record<string, str
     GIT_TERMINAL_PROMPT: '0',
     [runMarker]: runId,
   };
-}
-
-function judge(result: ExecutionResult, signal: AbortSignal, timeout: number): void {
-  if (result.reason === 'aborted') throw signal.reason;
-  if (result.reason === 'timeout') {
-    throw new RunFailure('ERR_AGENT_TIMEOUT', `The agent was stopped after ${timeout} ms; give it a longer timeout.`);
-  }
-  if (result.exitCode !== 0) {
-    const how = result.signal ? `was ended by ${result.signal}` : `exited with ${result.exitCode}`;
-    throw new AgentExitError(`The agent ${how}; its log tells why.`, result.exitCode);
-  }
-}
-
-/** The agent itself said that it failed. */
-export class AgentExitError extends RunFailure {
-  readonly exitCode: number | null;
-  constructor(message: string, exitCode: number | null) {
-    super('ERR_AGENT_FAILED', message);
-    this.exitCode = exitCode;
-  }
 }

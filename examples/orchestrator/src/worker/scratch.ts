@@ -1,11 +1,13 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Hold } from '../runs/transition.ts';
 
 /** A run's own home and temporary folder: agents must not see the server's home, nor each other's. */
 export interface Scratch extends AsyncDisposable {
   readonly home: string;
   readonly temporary: string;
+  /** Writes files below the home, by relative path, for its owner only. */
+  writeHome(files: Readonly<Record<string, string>>): Promise<void>;
 }
 
 /** Each delivery has folders of its own; their names begin with the run's id, by which the janitor finds lost ones. */
@@ -17,6 +19,12 @@ export async function makeScratch(root: string, hold: Hold, purpose: string): Pr
   return {
     home,
     temporary,
+    async writeHome(files) {
+      for (const [name, text] of Object.entries(files)) {
+        await mkdir(dirname(join(home, name)), { recursive: true, mode: 0o700 });
+        await writeFile(join(home, name), text, { mode: 0o600 });
+      }
+    },
     async [Symbol.asyncDispose]() {
       await rm(directory, { recursive: true, force: true });
     },
