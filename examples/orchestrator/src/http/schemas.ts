@@ -51,6 +51,12 @@ export const runView = z
     commitSha: sha.nullable(),
     diffStat: z.object({ filesChanged: z.int(), insertions: z.int(), deletions: z.int() }).nullable(),
     pullRequest: z.object({ number: z.int(), url: z.string().nullable() }).nullable(),
+    usage: z.object({
+      inputTokens: z.int(),
+      outputTokens: z.int(),
+      costMicroUsd: z.int().openapi({ description: 'Millionths of a US dollar.' }),
+    }),
+    session: z.string().nullable().openapi({ description: "The agent's own session, to go on from." }),
     exitCode: z.int().nullable(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     cancelRequested: z.boolean(),

@@ -41,6 +41,7 @@ export async function submitRun(
   const key = checkKey(submission.key);
   const timeout = parseTimeout(body.timeout) ?? context.config.runTimeout;
   const request = { tenantId: context.tenantId, key, input: body, replay: wantsReplay(submission.prefer) };
+  checkProvider(context, body);
   await context.preflight.check(body.repo, body.ref);
   const { runId, replayed } = await context.submissions.submit(request, (tx) =>
     createRun(tx, {
@@ -67,6 +68,15 @@ function checkKey(key: string | undefined): string {
     throw new ApiError(400, 'ERR_IDEMPOTENCY_KEY_MISSING', detail);
   }
   return key;
+}
+
+/** A run whose agent could call no model would only fail later. */
+function checkProvider({ config }: ApiContext, { agent }: NewRunBody): void {
+  const { provider } = agentOf(agent as AgentSpec);
+  if (!provider || config.providerAccounts[provider]) return;
+  const variable = `${provider.toUpperCase()}_API_KEY`;
+  const detail = `The agent ${agent.type} needs a key for ${provider}: set ${variable} on the server.`;
+  throw new ApiError(422, 'ERR_PROVIDER_NOT_CONFIGURED', detail);
 }
 
 /** `Prefer: duplicate=replay` (RFC 7240 lets applications define preferences of their own). */

@@ -28,6 +28,12 @@ export function toRunView(run: RunWithRepo): RunView {
             deletions: run.deletions ?? 0,
           },
     pullRequest: run.pr_number === null ? null : { number: run.pr_number, url: run.pr_url },
+    usage: {
+      inputTokens: Number(run.input_tokens),
+      outputTokens: Number(run.output_tokens),
+      costMicroUsd: Number(run.cost_microusd),
+    },
+    session: run.session_id,
     exitCode: run.exit_code,
     error: run.error,
     cancelRequested: run.cancel_requested_at !== null,

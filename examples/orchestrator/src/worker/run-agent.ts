@@ -42,11 +42,18 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
       onLine: output.line,
     });
     session.signal.throwIfAborted();
+    await saveSession(context, session, output.report().sessionId);
     judgeAgent({ result, report: output.report(), refusal: model?.refusal, timeout: Number(run.timeout_ms) });
   } finally {
     model?.close();
     await log.flush();
   }
+}
+
+/** By it a later run can go on where this one stopped. */
+async function saveSession(context: WorkerContext, { hold }: RunSession, id: string | undefined): Promise<void> {
+  if (id === undefined) return;
+  await context.db.updateTable('runs').set({ session_id: id }).where('id', '=', hold.runId).execute();
 }
 
 function directoryOf(spec: AgentSpec): string | undefined {

@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  type FakeProvider,
+  type ProviderRequest,
+  startFakeProvider,
+  turns,
+  writeFile,
+} from '@millrace/ratelimit/testing';
+import { waitFor } from '@millrace/test-support';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { NewRunInput } from '../src/http/schemas.ts';
+import { startTestOrchestrator, type TestOrchestrator } from './support/orchestrator.ts';
+import { git } from './support/origin.ts';
+
+/** Where `npm run agents -- claude codex gemini` puts the programs with AGENTS_DIR=.cache/agents. */
+const programs = process.env.MILLRACE_TEST_AGENTS ?? fileURLToPath(new URL('../../../.cache/agents', import.meta.url));
+const isInstalled = (type: string): boolean => existsSync(join(programs, type, 'node_modules', '.bin', type));
+
+let provider: FakeProvider;
+let orchestrator: TestOrchestrator;
+
+beforeAll(async () => {
+  provider = await startFakeProvider({ keys: ['the-real-key'] });
+  orchestrator = await startTestOrchestrator({
+    AGENTS_DIR: programs,
+    ANTHROPIC_API_KEY: 'the-real-key',
+    ANTHROPIC_BASE_URL: provider.url,
+    OPENAI_API_KEY: 'the-real-key',
+    OPENAI_BASE_URL: provider.url,
+    GEMINI_API_KEY: 'the-real-key',
+    GEMINI_BASE_URL: provider.url,
+  });
+});
+afterAll(async () => {
+  await orchestrator[Symbol.asyncDispose]();
+  await provider.close();
+});
+
+/** Agents tell the model where they work, and their file tools want absolute paths. */
+function inWorkspace({ body }: ProviderRequest, name: string): string {
+  const root = join(orchestrator.directory, 'data', 'git');
+  const path = new RegExp(`${root}[^"'\\\\\\s<>\`]*`).exec(JSON.stringify(body))?.[0] ?? root;
+  return join(path, name);
+}
+
+const agents: readonly NewRunInput['agent'][] = [
+  { type: 'claude', prompt: 'Write three.txt.', model: 'claude-sonnet-4-5' },
+  { type: 'codex', prompt: 'Write three.txt.', model: 'gpt-5.1-codex' },
+  { type: 'gemini', prompt: 'Write three.txt.', model: 'gemini-2.5-pro' },
+];
+
+for (const agent of agents) {
+  // Hundreds of megabytes that need a registry: installed on demand, see `npm run agents`.
+  test.skipIf(!isInstalled(agent.type))(
+    `the real ${agent.type} edits a file through the gateway, and its branch is pushed`,
+    async () => {
+      provider.respond(
+        turns([(request) => writeFile(inWorkspace(request, 'three.txt'), 'three\n')(request), { text: 'Written.' }]),
+      );
+      const { client, origin } = orchestrator;
+      const run = await client.submit({ repo: origin, ref: 'main', agent, timeout: '100s' });
+      const done = await waitFor(
+        async () => {
+          const now = await client.get(run.id);
+          return now.finishedAt ? now : undefined;
+        },
+        { timeout: 120_000, interval: 200 },
+      );
+      const lines = await logOf(run.id);
+      expect(done, lines.join('\n')).toMatchObject({
+        state: 'succeeded',
+        diffStat: { filesChanged: 1, insertions: 1 },
+      });
+      expect(await git(origin, 'show', `millrace/${run.id}:three.txt`)).toBe('three');
+      expect(lines).toContain('Written.');
+      expect(done.usage.inputTokens).toBeGreaterThan(0);
+      expect(done.usage.outputTokens).toBeGreaterThan(0);
+      expect(lines.join('\n')).not.toContain('the-real-key');
+    },
+    150_000,
+  );
+}
+
+async function logOf(id: string): Promise<string[]> {
+  const response = await fetch(`${orchestrator.url}/v1/runs/${id}/logs`);
+  const { lines } = (await response.json()) as { lines: { text: string }[] };
+  return lines.map((line) => line.text);
+}
+
+test('an agent that is not installed fails its run with the command that installs it', async () => {
+  await using bare = await startTestOrchestrator({ ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: provider.url });
+  const run = await bare.client.submit({ repo: bare.origin, agent: { type: 'claude', prompt: 'Hello.' } });
+  const done = await waitFor(
+    async () => {
+      const now = await bare.client.get(run.id);
+      return now.finishedAt ? now : undefined;
+    },
+    { timeout: 20_000 },
+  );
+  expect(done).toMatchObject({ state: 'failed', error: { code: 'ERR_AGENT_NOT_INSTALLED' } });
+  expect(done.error?.message).toContain('npm run agents -- claude');
+});
+
+test('an agent whose provider has no key is refused at once', async () => {
+  await using bare = await startTestOrchestrator();
+  const submitted = bare.client.submit({ repo: bare.origin, agent: { type: 'claude', prompt: 'Hello.' } });
+  await expect(submitted).rejects.toMatchObject({ status: 422, code: 'ERR_PROVIDER_NOT_CONFIGURED' });
+});
