@@ -6,6 +6,7 @@ const config: Options = libraryConfig({
   memory: 'src/memory.ts',
   redis: 'src/redis.ts',
   postgres: 'src/postgres.ts',
+  presets: 'src/presets.ts',
   conformance: 'src/conformance.ts',
   testing: 'src/testing.ts',
 });

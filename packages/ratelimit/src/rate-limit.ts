@@ -86,6 +86,8 @@ export interface RateLimit extends Policy {
   tryAcquire(init?: CallInit | CallContext): Promise<Ticket | undefined>;
   /** Stops the account for `pause` milliseconds in every process: the provider said so. */
   throttle(init: CallInit | CallContext, pause: number): Promise<void>;
+  /** Stops the account for `pause` milliseconds in every process, without slowing it down after: its quota is used up until then. */
+  pause(init: CallInit | CallContext, pause: number): Promise<void>;
   /** Lowers what is left, by limit name, to what the provider reported. */
   report(init: CallInit | CallContext, remaining: Readonly<Record<string, number>>): Promise<void>;
   /** Who waits in this process, for which limit, and how long still. */
@@ -129,6 +131,8 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
     tryAcquire: (init?: CallInit | CallContext) => tryAcquire(limiter, asContext(init)),
     throttle: (init: CallInit | CallContext, pause: number) =>
       limiter.throttle.hit(limiter.tableFor(asContext(init)), pause),
+    pause: (init: CallInit | CallContext, pause: number) =>
+      limiter.throttle.hit(limiter.tableFor(asContext(init)), pause, false),
     report: (init: CallInit | CallContext, remaining: Readonly<Record<string, number>>) =>
       limiter.report(asContext(init), remaining),
     line: () => limiter.line.list(),

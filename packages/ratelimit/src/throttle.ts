@@ -47,18 +47,18 @@ export class Throttle {
     this.recovery = adaptive === undefined ? 0 : (adaptive.recovery ?? 1 / 3_000);
   }
 
-  /** A provider said "slow down" for `pauseMs`. */
-  async hit(table: RateTable, pauseMs: number): Promise<void> {
+  /** A provider said "slow down" for `pauseMs`, or (`slower` false) that nothing is left for that long. */
+  async hit(table: RateTable, pauseMs: number, slower = true): Promise<void> {
     this.learnPause(table, pauseMs);
     const { rates, policy, instrumentation } = this.#options;
     try {
       const state = await rates.pause(table, {
         forMs: pauseMs,
-        decrease: this.#decrease,
+        decrease: slower ? this.#decrease : 1,
         floor: this.#floor,
         cooldownMs: this.#cooldownMs,
       });
-      instrumentation?.onThrottled?.({ policy, key: table.account, pauseMs, rateFactor: state.factor });
+      if (slower) instrumentation?.onThrottled?.({ policy, key: table.account, pauseMs, rateFactor: state.factor });
     } catch {
       // The store is down: this process still pauses.
     }

@@ -68,7 +68,8 @@ function fileCall(tools: readonly string[], path: string, content: string): Tool
   if (tools.includes('Write')) return { name: 'Write', input: { file_path: path, content } };
   if (tools.includes('write_file')) return { name: 'write_file', input: { file_path: path, content } };
   const encoded = Buffer.from(content).toString('base64');
-  const cmd = `mkdir -p "$(dirname '${path}')" && printf %s '${encoded}' | base64 -d > '${path}'`;
+  const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
+  const cmd = `mkdir -p "$(dirname ${quoted})" && printf %s '${encoded}' | base64 -d > ${quoted}`;
   if (tools.includes('exec_command')) return { name: 'exec_command', input: { cmd } };
   return { name: 'shell', input: { command: ['sh', '-c', cmd] } };
 }
