@@ -1,0 +1,92 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Options } from 'tsup';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..', 'packages');
+
+interface Manifest {
+  readonly name: string;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
+}
+
+function manifestOf(name: string): Manifest {
+  return JSON.parse(readFileSync(join(root, name, 'package.json'), 'utf8')) as Manifest;
+}
+
+function sourcesOf(name: string): string[] {
+  return readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.m?[tj]s$/.test(file))
+    .map((file) => join(root, name, 'src', file));
+}
+
+/** Examples in documentation comments may import what they like. */
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+/** Module names in `import … from`, `export … from`, `import('…')` and `new URL('…', import.meta.url)`. */
+function importsOf(file: string): string[] {
+  const text = withoutComments(readFileSync(file, 'utf8'));
+  return [...text.matchAll(/(?:from|import|import\()\s*['"]([^'"]+)['"]/g)].map((match) => match[1] ?? '');
+}
+
+describe.each(readdirSync(root))('packages/%s', (name) => {
+  const manifest = manifestOf(name);
+
+  test('imports no other package of this repository', () => {
+    const others = sourcesOf(name).flatMap((file) =>
+      importsOf(file)
+        .filter((module) => module.startsWith('@millrace/') && !`${module}/`.startsWith(`${manifest.name}/`))
+        .map((module) => `${file}: ${module}`),
+    );
+    const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+    expect([...others, ...declared.filter((module) => module.startsWith('@millrace/'))]).toEqual([]);
+  });
+
+  test('imports nothing that it does not declare', () => {
+    const declared = new Set(
+      Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies, [manifest.name]: '' }),
+    );
+    const missing = sourcesOf(name).flatMap((file) =>
+      importsOf(file)
+        .filter((module) => !module.startsWith('.') && !module.startsWith('node:'))
+        .map((module) =>
+          module
+            .split('/')
+            .slice(0, module.startsWith('@') ? 2 : 1)
+            .join('/'),
+        )
+        .filter((module) => !declared.has(module))
+        .map((module) => `${file}: ${module}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('builds exactly what it exports', async () => {
+    const { default: config } = (await import(join(root, name, 'tsup.config.ts'))) as { default: Options };
+    const built = Object.entries(config.entry as Record<string, string>).map(([output, source]) => ({
+      '@millrace/source': `./${source}`,
+      types: `./dist/${output}.d.ts`,
+      default: `./dist/${output}.js`,
+    }));
+    const exported = Object.entries(manifest.exports).flatMap(([path, target]) =>
+      path.endsWith('.json') || typeof target === 'string' ? [] : [target],
+    );
+    const byName = (a: { default?: string }, b: { default?: string }): number =>
+      (a.default ?? '').localeCompare(b.default ?? '');
+    // A built file that is no export is one that the code loads by path (a worker thread).
+    expect([...built].sort(byName)).toEqual(expect.arrayContaining([...exported].sort(byName)));
+    for (const { '@millrace/source': source } of built) expect(existsSync(join(root, name, source)), source).toBe(true);
+  });
+
+  test('leaves every client to its user: peers are optional', () => {
+    const required = Object.keys(manifest.peerDependencies ?? {}).filter(
+      (peer) => manifest.peerDependenciesMeta?.[peer]?.optional !== true,
+    );
+    expect(required).toEqual([]);
+  });
+});
