@@ -48,7 +48,7 @@ const operations: Omit<Operations, 'fireSchedule'> = {
     ids.length === 0 ? [] : ((await run('cancel', cut(ids))) as ControlAnswer<'cancel'>),
   setPriority: (run, { ids, priority }) => changed(run, 'setPriority', ids, { priority }),
   promote: (run, { ids }) => changed(run, 'promote', ids),
-  redrive: (run, { ids, spacing }) => changed(run, 'redrive', ids, { spacing }),
+  redrive: (run, { ids, spacing, offset }) => changed(run, 'redrive', ids, { spacing, offset }),
   purge: (run, { ids }) => changed(run, 'purge', ids),
   list: listJobs,
   count: countJobs,

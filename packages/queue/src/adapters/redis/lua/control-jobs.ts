@@ -70,7 +70,7 @@ function operations.redrive(input)
       if memo then call('HSET', P .. 'm', id, memo) end
       local job = parseJob(id, record.body)
       job.attempts, job.extras.n, job.extras.d = 0, nil, nil
-      makeWaiting(job, now + revived * input.spacing)
+      makeWaiting(job, now + input.offset + revived * input.spacing)
       revived = revived + 1
     end
   end
