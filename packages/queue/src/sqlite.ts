@@ -1,1 +1,2 @@
-export {};
+export { type SqliteOptions, sqliteAdapter } from './adapters/sqlite/adapter.ts';
+export type { SqliteDatabase, SqliteStatement, SqlValue } from './adapters/sqlite/driver.ts';

@@ -104,14 +104,9 @@ function endSession(call: Call, session: SessionRow): void {
 }
 
 function nextDue(call: Call): number | undefined {
-  const { tables, now } = call;
-  const times = [
-    tables.nextDelayed(),
-    tables.nextParked(),
-    tables.nextVisible(),
-    tables.nextExpiry(),
-    tables.nextSchedule(),
-    holdOfQueue(call)?.until,
-  ].filter((time) => time !== undefined);
-  return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - now);
+  const { delayed, visible, parked, expiry, schedule } = call.tables.nextTimes();
+  const times = [delayed, visible, parked, expiry, schedule, holdOfQueue(call)?.until];
+  let next: number | undefined;
+  for (const time of times) if (time !== undefined) next = Math.min(next ?? time, time);
+  return next === undefined ? undefined : Math.max(0, next - call.now);
 }

@@ -11,11 +11,16 @@ type Expired = Swept['expired'][number];
 
 /** Housekeeping, each part bounded by `limit`: expired sessions and leases, due delays, parked tenants, old keys, retention. */
 export function sweep(call: Call, limit: number): Swept {
-  const expired = [...expireSessions(call, limit), ...expireLeases(call, limit)];
-  const promoted = promote(call, limit);
-  for (const tenant of call.tables.parkedBefore(call.now, limit)) place(call, tenant);
-  for (const row of call.tables.dedupeBefore(call.now, limit)) call.tables.removeDedupe(row.key);
-  return { promoted, expired, forgotten: retain(call, limit) };
+  const { tables, now } = call;
+  const next = tables.nextTimes();
+  const isDue = (time: number | undefined): boolean => time !== undefined && time <= now;
+  const expired: Expired[] = [];
+  if (isDue(next.expiry)) expired.push(...expireSessions(call, limit));
+  if (isDue(next.visible)) expired.push(...expireLeases(call, limit));
+  const promoted = isDue(next.delayed) ? promote(call, limit) : 0;
+  if (isDue(next.parked)) for (const tenant of tables.parkedBefore(now, limit)) place(call, tenant);
+  if (isDue(next.dedupe)) for (const row of tables.dedupeBefore(now, limit)) tables.removeDedupe(row.key);
+  return { promoted, expired, forgotten: retain(call, limit, isDue(next.kept)) };
 }
 
 function expireSessions(call: Call, limit: number): Expired[] {
@@ -79,10 +84,9 @@ function promote(call: Call, limit: number): number {
   return due.length;
 }
 
-function retain(call: Call, limit: number): number {
-  const { tables } = call;
+function retain(call: Call, limit: number, keptDue: boolean): number {
   let forgotten = 0;
-  for (const row of tables.keptBefore(call.now, limit)) forgotten += release(call, row);
+  if (keptDue) for (const row of call.tables.keptBefore(call.now, limit)) forgotten += release(call, row);
   for (const state of ['succeeded', 'dead', 'cancelled'] as const) forgotten += trim(call, state, limit);
   return forgotten;
 }

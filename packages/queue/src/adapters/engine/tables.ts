@@ -4,6 +4,17 @@ import type { ChildRow, DedupeRow, JobRow, QueueRow, SessionRow, TenantRow } fro
 /** State of a job that is finished. */
 export type FinishedState = 'succeeded' | 'dead' | 'cancelled';
 
+/** Store times at which time alone will change something. */
+export interface NextTimes {
+  readonly delayed: number | undefined;
+  readonly visible: number | undefined;
+  readonly kept: number | undefined;
+  readonly parked: number | undefined;
+  readonly expiry: number | undefined;
+  readonly dedupe: number | undefined;
+  readonly schedule: number | undefined;
+}
+
 /**
  * Rows and the orders in which the engine reads them: all that differs between the adapters that run in this process.
  * Every method is synchronous; the adapter makes a whole engine call atomic. No method scans, except those under "for people".
@@ -22,7 +33,6 @@ export interface Tables {
   ringUrgent(): TenantRow | undefined;
   /** Parked tenants whose time has come, at most `limit`. */
   parkedBefore(now: number, limit: number): readonly TenantRow[];
-  nextParked(): number | undefined;
 
   job(id: string): JobRow | undefined;
   insertJob(row: JobRow): void;
@@ -36,10 +46,8 @@ export interface Tables {
   /** The ready job that became ready first. */
   oldestReadyAt(): number | undefined;
   delayedBefore(now: number, limit: number): readonly JobRow[];
-  nextDelayed(): number | undefined;
   /** Leased jobs whose own lease is over. */
   visibleBefore(now: number, limit: number): readonly JobRow[];
-  nextVisible(): number | undefined;
   /** Jobs leased by the session, at most `limit`; only those of these calls, where given. */
   leasedBy(session: string, limit: number, calls?: readonly number[]): readonly JobRow[];
   cancelRequestsOf(session: string): readonly JobRow[];
@@ -51,7 +59,6 @@ export interface Tables {
   removeSession(id: string): void;
   /** Sessions that are over or have expired, at most `limit`. */
   expiredSessions(now: number, limit: number): readonly SessionRow[];
-  nextExpiry(): number | undefined;
   sessionCount(now: number): number;
 
   dedupe(key: string): DedupeRow | undefined;
@@ -74,7 +81,9 @@ export interface Tables {
   removeSchedule(key: string): boolean;
   schedules(): readonly ScheduleRecord[];
   dueSchedules(now: number, limit: number): readonly string[];
-  nextSchedule(): number | undefined;
+
+  /** When something of each kind happens next; undefined: nothing is known. As it stands at the time of the call. */
+  nextTimes(): NextTimes;
 
   // For people: may read more than they return.
   findJobs(filter: JobFilter, after: number, limit: number): readonly JobRow[];

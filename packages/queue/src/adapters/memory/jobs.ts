@@ -1,5 +1,5 @@
 import type { JobPlace, JobRow } from '../engine/rows.ts';
-import type { Tables } from '../engine/tables.ts';
+import type { NextTimes, Tables } from '../engine/tables.ts';
 import { createHeap, type Heap } from './heap.ts';
 import { createLeases } from './leases.ts';
 import { createLine } from './line.ts';
@@ -15,15 +15,16 @@ type JobTables = Pick<
   | 'changePriority'
   | 'head'
   | 'delayedBefore'
-  | 'nextDelayed'
   | 'visibleBefore'
-  | 'nextVisible'
   | 'leasedBy'
   | 'cancelRequestsOf'
   | 'reorder'
   | 'oldestFinished'
   | 'keptBefore'
-> & { readonly all: ReadonlyMap<string, JobRow> };
+> & {
+  readonly all: ReadonlyMap<string, JobRow>;
+  readonly next: () => Pick<NextTimes, 'delayed' | 'visible' | 'kept'>;
+};
 
 /** A heap of jobs by a time. */
 function timeHeap(time: (row: JobRow) => number | undefined): Heap<JobRow> {
@@ -76,6 +77,11 @@ export function createJobTables(aging: () => number): JobTables {
 
   return {
     all: jobs,
+    next: () => ({
+      delayed: delayed.peek()?.readyAt,
+      visible: leases.nextVisible(),
+      kept: kept.peek()?.keepUntil,
+    }),
     job: (id) => jobs.get(id),
     insertJob: (row) => {
       jobs.set(row.id, row);
@@ -100,9 +106,7 @@ export function createJobTables(aging: () => number): JobTables {
       for (const line of ready.values()) line.reorder();
     },
     delayedBefore: (now, limit) => peekWhile(delayed, limit, (row) => (row.readyAt ?? 0) <= now),
-    nextDelayed: () => delayed.peek()?.readyAt,
     visibleBefore: leases.visibleBefore,
-    nextVisible: leases.nextVisible,
     leasedBy: leases.leasedBy,
     cancelRequestsOf: leases.cancelRequestsOf,
     oldestFinished: (state) => finished[state].first(),

@@ -10,7 +10,8 @@ interface Holder extends JobPlace {
 }
 
 /** Leased jobs by session, and by the end of their own lease. */
-export interface Leases extends Pick<Tables, 'visibleBefore' | 'nextVisible' | 'leasedBy' | 'cancelRequestsOf'> {
+export interface Leases extends Pick<Tables, 'visibleBefore' | 'leasedBy' | 'cancelRequestsOf'> {
+  nextVisible(): number | undefined;
   add(row: JobRow): void;
 }
 

@@ -35,17 +35,27 @@ function newQueue(): QueueRow {
 export function createMemoryTables(): MemoryTables {
   const queue = newQueue();
   const aging = (): number => queue.settings.aging;
-  const { all: jobs, ...jobTables } = createJobTables(aging);
-  const { all: tenants, dropIdle, reorder, ...tenantTables } = createTenantTables(aging);
+  const { all: jobs, next, ...jobTables } = createJobTables(aging);
+  const { all: tenants, dropIdle, reorder, nextParked, ...tenantTables } = createTenantTables(aging);
+  const { nextExpiry, ...sessions } = sessionTables();
+  const { nextDedupe, ...keys } = dedupeTables();
+  const { nextSchedule, ...schedules } = scheduleTables();
   return {
     queue,
     ...jobTables,
     ...tenantTables,
     ...createPeopleTables(jobs, tenants, aging),
-    ...sessionTables(),
-    ...dedupeTables(),
+    ...sessions,
+    ...keys,
     ...childTables(),
-    ...scheduleTables(),
+    ...schedules,
+    nextTimes: () => ({
+      ...next(),
+      parked: nextParked(),
+      expiry: nextExpiry(),
+      dedupe: nextDedupe(),
+      schedule: nextSchedule(),
+    }),
     reorder: () => {
       jobTables.reorder();
       reorder();
@@ -54,10 +64,9 @@ export function createMemoryTables(): MemoryTables {
   };
 }
 
-type SessionTables = Pick<
-  Tables,
-  'session' | 'saveSession' | 'removeSession' | 'expiredSessions' | 'nextExpiry' | 'sessionCount'
->;
+type SessionTables = Pick<Tables, 'session' | 'saveSession' | 'removeSession' | 'expiredSessions' | 'sessionCount'> & {
+  nextExpiry(): number | undefined;
+};
 
 /** Sessions are few (one per worker), so walking over them is no scan worth an order of their own. */
 function sessionTables(): SessionTables {
@@ -80,7 +89,11 @@ function sessionTables(): SessionTables {
   };
 }
 
-function dedupeTables(): Pick<Tables, 'dedupe' | 'saveDedupe' | 'removeDedupe' | 'dedupeBefore'> {
+type DedupeTables = Pick<Tables, 'dedupe' | 'saveDedupe' | 'removeDedupe' | 'dedupeBefore'> & {
+  nextDedupe(): number | undefined;
+};
+
+function dedupeTables(): DedupeTables {
   const keys = new Map<string, DedupeRow>();
   /** Keys with an end, in the order in which they were taken: with one `ttl` per queue also the order of their ends. */
   const timed = new Set<DedupeRow>();
@@ -97,6 +110,7 @@ function dedupeTables(): Pick<Tables, 'dedupe' | 'saveDedupe' | 'removeDedupe' |
       if (known !== undefined) timed.delete(known);
       keys.delete(key);
     },
+    nextDedupe: () => firstOf(timed, 1)[0]?.until,
     dedupeBefore: (now, limit) => firstOf(timed, limit).filter((row) => (row.until ?? 0) <= now),
   };
 }
@@ -110,10 +124,9 @@ function childTables(): Pick<Tables, 'addChild' | 'children' | 'removeChildren'>
   };
 }
 
-type ScheduleTables = Pick<
-  Tables,
-  'schedule' | 'saveSchedule' | 'removeSchedule' | 'schedules' | 'dueSchedules' | 'nextSchedule'
->;
+type ScheduleTables = Pick<Tables, 'schedule' | 'saveSchedule' | 'removeSchedule' | 'schedules' | 'dueSchedules'> & {
+  nextSchedule(): number | undefined;
+};
 
 function scheduleTables(): ScheduleTables {
   const schedules = new Map<string, ScheduleRecord>();

@@ -4,7 +4,8 @@ import { stepOf, type Tables } from '../engine/tables.ts';
 import { createHeap } from './heap.ts';
 import { firstOf, peekWhile } from './reading.ts';
 
-type TenantTables = Pick<Tables, 'tenant' | 'saveTenant' | 'ringTop' | 'ringUrgent' | 'parkedBefore' | 'nextParked'> & {
+type TenantTables = Pick<Tables, 'tenant' | 'saveTenant' | 'ringTop' | 'ringUrgent' | 'parkedBefore'> & {
+  nextParked(): number | undefined;
   readonly all: ReadonlyMap<string, TenantRow>;
   reorder(): void;
   /** Forgets a few idle tenants, so that their number does not grow with all that ever were. Between engine calls only. */

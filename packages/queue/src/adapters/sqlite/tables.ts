@@ -1,0 +1,179 @@
+import type { QueueSettings } from '../../contract/index.ts';
+import { defaultSettings } from '../../contract/limits.ts';
+import { AdapterUnavailableError } from '../../errors.ts';
+import type { QueueRow } from '../engine/rows.ts';
+import { type NextTimes, stepOf, type Tables } from '../engine/tables.ts';
+import type { Connection } from './connection.ts';
+import { SqliteJobs } from './jobs.ts';
+import { peopleTables } from './people.ts';
+import { queuesPerFile } from './schema.ts';
+import { childTables, dedupeTables, scheduleTables, sessionTables } from './small-tables.ts';
+import { hot } from './statements.ts';
+import { SqliteTenants } from './tenants.ts';
+
+/** The tables of one queue in a file. A call is `begin`, engine work, `end`, inside one transaction. */
+export interface SqliteTables extends Tables {
+  /** Number of the queue in the file. */
+  readonly number: number;
+  /** Reads the queue's row and forgets all that an earlier call has read. */
+  begin(): void;
+  /** Writes what the call has changed. */
+  end(): void;
+}
+
+type QueueState = Omit<QueueRow, 'settings'>;
+
+interface StoredQueue {
+  readonly state: string;
+  readonly settings: string;
+}
+
+const newState: QueueState = {
+  paused: false,
+  fence: 0,
+  seq: 0,
+  vclock: 0,
+  tat: 0,
+  lastReadyAt: 0,
+  ready: 0,
+  delayed: 0,
+  leased: 0,
+  waitingBytes: 0,
+  succeeded: { count: 0, bytes: 0 },
+  dead: { count: 0, bytes: 0 },
+  cancelled: { count: 0, bytes: 0 },
+};
+
+/** Finds the queue in the file, or makes it. Inside a transaction. @throws AdapterUnavailableError when the file is full of queues */
+export function findQueue(connection: Connection, name: string): number {
+  const find = 'SELECT number FROM millrace_queue WHERE name = ?';
+  const known = connection.get<{ number: number }>(find, name);
+  if (known !== undefined) return known.number;
+  const number = (connection.get<{ n: number }>('SELECT count(*) AS n FROM millrace_queue')?.n ?? 0) + 1;
+  if (number >= queuesPerFile) {
+    throw new AdapterUnavailableError(`One SQLite file holds at most ${queuesPerFile - 1} queues. Use another file.`);
+  }
+  const insert = 'INSERT INTO millrace_queue (number, name, state, settings) VALUES (?, ?, ?, ?)';
+  connection.run(insert, number, name, JSON.stringify(newState), JSON.stringify(defaultSettings));
+  return number;
+}
+
+/** Creates the tables of the queue with this number. */
+export function createSqliteTables(connection: Connection, number: number): SqliteTables {
+  const holder = new QueueHolder(connection, number);
+  const aging = (): number => holder.row.settings.aging;
+  const jobs = new SqliteJobs(connection, number, aging);
+  const tenants = new SqliteTenants(connection, number, aging);
+
+  return {
+    number,
+    get queue() {
+      return holder.row;
+    },
+    ...jobMethods(jobs),
+    ...tenantMethods(tenants),
+    ...sessionTables(connection, number),
+    ...dedupeTables(connection, number),
+    ...childTables(connection, number),
+    ...scheduleTables(connection, number),
+    ...peopleTables(connection, number, jobs, aging),
+    nextTimes: () => {
+      tenants.flush();
+      return readNextTimes(connection, number);
+    },
+    reorder: () => reorder(connection, number, stepOf(aging())),
+    begin: () => {
+      jobs.reset();
+      tenants.reset();
+      holder.read();
+    },
+    end: () => {
+      tenants.flush();
+      if (holder.row.vclock > 0) tenants.dropIdle(holder.row.vclock);
+      holder.write();
+    },
+  };
+}
+
+function jobMethods(jobs: SqliteJobs): Pick<Tables, keyof SqliteJobs & keyof Tables> {
+  return {
+    job: (id) => jobs.job(id),
+    insertJob: (row) => jobs.insertJob(row),
+    saveJob: (row, before) => jobs.saveJob(row, before),
+    removeJob: (row) => jobs.removeJob(row),
+    changePriority: (row, priority) => jobs.changePriority(row, priority),
+    head: (tenant) => jobs.head(tenant),
+    delayedBefore: (now, limit) => jobs.delayedBefore(now, limit),
+    visibleBefore: (now, limit) => jobs.visibleBefore(now, limit),
+    leasedBy: (session, limit, calls) => jobs.leasedBy(session, limit, calls),
+    cancelRequestsOf: (session) => jobs.cancelRequestsOf(session),
+    oldestFinished: (state) => jobs.oldestFinished(state),
+    keptBefore: (now, limit) => jobs.keptBefore(now, limit),
+    oldestReadyAt: () => jobs.oldestReadyAt(),
+  };
+}
+
+function tenantMethods(tenants: SqliteTenants): Pick<Tables, keyof SqliteTenants & keyof Tables> {
+  return {
+    tenant: (name) => tenants.tenant(name),
+    saveTenant: (row) => tenants.saveTenant(row),
+    ringTop: () => tenants.ringTop(),
+    ringUrgent: () => tenants.ringUrgent(),
+    parkedBefore: (now, limit) => tenants.parkedBefore(now, limit),
+    tenantsAfter: (name, limit) => tenants.tenantsAfter(name, limit),
+  };
+}
+
+function readNextTimes(connection: Connection, number: number): NextTimes {
+  const row = connection.get<Record<keyof NextTimes, number | null>>(hot.next, number);
+  return {
+    delayed: row?.delayed ?? undefined,
+    visible: row?.visible ?? undefined,
+    kept: row?.kept ?? undefined,
+    parked: row?.parked ?? undefined,
+    expiry: row?.expiry ?? undefined,
+    dedupe: row?.dedupe ?? undefined,
+    schedule: row?.schedule ?? undefined,
+  };
+}
+
+/** All that waits gets its place by the new aging. Rare, and as long as the queue. */
+function reorder(connection: Connection, number: number, step: number): void {
+  connection.run('UPDATE millrace_job SET rank = ready_at - priority * ? WHERE queue = ? AND state = 0', step, number);
+  connection.run('UPDATE millrace_tenant SET urgency = since - head_class * ? WHERE queue = ?', step, number);
+}
+
+/** The queue's row during a call. */
+class QueueHolder {
+  readonly #connection: Connection;
+  readonly #number: number;
+  #stored: StoredQueue = { state: '', settings: '' };
+  row: QueueRow = { ...newState, settings: defaultSettings };
+
+  constructor(connection: Connection, number: number) {
+    this.#connection = connection;
+    this.#number = number;
+  }
+
+  read(): void {
+    const stored = this.#connection.get<StoredQueue>(hot.queue, this.#number);
+    if (stored === undefined) throw new AdapterUnavailableError('The queue is gone from its SQLite file.');
+    const { settings } = stored.settings === this.#stored.settings ? this.row : parseSettings(stored.settings);
+    this.row = { ...(JSON.parse(stored.state) as QueueState), settings };
+    this.#stored = { state: stored.state, settings: stored.settings };
+  }
+
+  write(): void {
+    const { settings, ...state } = this.row;
+    const json = JSON.stringify(state);
+    if (json !== this.#stored.state) this.#connection.run(hot.saveQueue, json, this.#number);
+    const changed = JSON.stringify(settings);
+    if (changed !== this.#stored.settings) {
+      this.#connection.run('UPDATE millrace_queue SET settings = ? WHERE number = ?', changed, this.#number);
+    }
+  }
+}
+
+function parseSettings(json: string): { readonly settings: QueueSettings } {
+  return { settings: JSON.parse(json) as QueueSettings };
+}
