@@ -1,0 +1,134 @@
+import { bucketEdges, type LabelValues, type MetricCatalogue, type MetricDefinition } from './definition.ts';
+import { type Series, SeriesTable, type SeriesTableOptions } from './series.ts';
+
+/** A number that only grows. */
+export interface Counter<D extends MetricDefinition = MetricDefinition> {
+  /** Adds `amount` (0 or more; anything else is ignored) to the series of these label values. */
+  add(amount: number, ...labels: LabelValues<D>): void;
+}
+
+/** A number that goes up and down. */
+export interface Gauge<D extends MetricDefinition = MetricDefinition> {
+  set(value: number, ...labels: LabelValues<D>): void;
+  add(delta: number, ...labels: LabelValues<D>): void;
+}
+
+/** A distribution of values. */
+export interface Histogram<D extends MetricDefinition = MetricDefinition> {
+  /** Counts one value; for times, in seconds. */
+  observe(value: number, ...labels: LabelValues<D>): void;
+  /** Names a trace as an example of the bucket that `value` falls into; counts nothing. Shown in OpenMetrics only. */
+  exemplify(value: number, traceId: string, ...labels: LabelValues<D>): void;
+}
+
+/** The instrument that a definition makes. */
+export type InstrumentOf<D extends MetricDefinition> = D['type'] extends 'counter'
+  ? Counter<D>
+  : D['type'] extends 'gauge'
+    ? Gauge<D>
+    : Histogram<D>;
+
+/** The instruments of a catalogue, by its keys. */
+export type Instruments<C extends MetricCatalogue> = { readonly [K in keyof C]: InstrumentOf<C[K]> };
+
+/** A counter's or gauge's value. */
+export interface NumberSeries extends Series {
+  value: number;
+}
+
+/** Of which trace a bucket's example is. */
+export interface Exemplar {
+  readonly traceId: string;
+  readonly value: number;
+  /** Seconds since 1970. */
+  readonly at: number;
+}
+
+/** A histogram's counts; `counts` has one more entry than there are edges. */
+export interface HistogramSeries extends Series {
+  readonly counts: Float64Array;
+  sum: number;
+  exemplars: (Exemplar | undefined)[] | undefined;
+  /** Beginnings of its lines per format, made by the first scrape. */
+  readonly lineHeads: Map<string, readonly string[]>;
+}
+
+/** What an instrument shares with all others. */
+export type FamilyOptions = Omit<SeriesTableOptions<Series>, 'create' | 'definition'> & { readonly now: () => number };
+
+/** A counter or gauge with its series. */
+export class NumberFamily {
+  readonly definition: MetricDefinition;
+  readonly table: SeriesTable<NumberSeries>;
+
+  constructor(definition: MetricDefinition, options: FamilyOptions) {
+    this.definition = definition;
+    const create = (values: readonly string[], labelText: string): NumberSeries => ({
+      values,
+      labelText,
+      touched: true,
+      seenAt: options.now(),
+      value: 0,
+    });
+    this.table = new SeriesTable({ ...options, definition, create });
+  }
+
+  add(amount: number, ...labels: readonly string[]): void {
+    if (this.definition.type === 'counter' ? amount >= 0 : !Number.isNaN(amount))
+      this.table.find(labels).value += amount;
+  }
+
+  set(value: number, ...labels: readonly string[]): void {
+    this.table.find(labels).value = value;
+  }
+}
+
+/** A histogram with its series. */
+export class HistogramFamily {
+  readonly definition: MetricDefinition;
+  readonly edges: readonly number[];
+  readonly table: SeriesTable<HistogramSeries>;
+  readonly #now: () => number;
+
+  constructor(definition: MetricDefinition, options: FamilyOptions) {
+    this.definition = definition;
+    this.edges = bucketEdges(definition);
+    this.#now = options.now;
+    const create = (values: readonly string[], labelText: string): HistogramSeries => ({
+      values,
+      labelText,
+      touched: true,
+      seenAt: options.now(),
+      counts: new Float64Array(this.edges.length + 1),
+      sum: 0,
+      exemplars: undefined,
+      lineHeads: new Map(),
+    });
+    this.table = new SeriesTable({ ...options, definition, create });
+  }
+
+  observe(value: number, ...labels: readonly string[]): void {
+    if (Number.isNaN(value)) return;
+    const series = this.table.find(labels);
+    const bucket = this.#bucketOf(value);
+    series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
+    series.sum += value;
+  }
+
+  exemplify(value: number, traceId: string, ...labels: readonly string[]): void {
+    const series = this.table.find(labels);
+    series.exemplars ??= new Array(this.edges.length + 1).fill(undefined);
+    series.exemplars[this.#bucketOf(value)] = { traceId, value, at: this.#now() / 1_000 };
+  }
+
+  /** Edges are inclusive (`le`): exactly 5 s is within 5 s. */
+  #bucketOf(value: number): number {
+    const { edges } = this;
+    let bucket = 0;
+    while (bucket < edges.length && value > (edges[bucket] as number)) bucket += 1;
+    return bucket;
+  }
+}
+
+/** Any instrument with its series. */
+export type Family = NumberFamily | HistogramFamily;

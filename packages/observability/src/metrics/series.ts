@@ -1,0 +1,149 @@
+import { hasOpenLabels, type MetricDefinition } from './definition.ts';
+
+/** The label value that stands for everything that was not given a series of its own. */
+export const OTHER = '__other__';
+
+/** Longer label values are cut: a label is a name, not a message. */
+const maxLabelLength = 128;
+
+/** One line of a metric: its labels and whether it was used since the last look. */
+export interface Series {
+  readonly values: readonly string[];
+  /** `queue="mail",state="ready"`, escaped. */
+  readonly labelText: string;
+  touched: boolean;
+  seenAt: number;
+}
+
+/** Options of a {@link SeriesTable}. */
+export interface SeriesTableOptions<S extends Series> {
+  readonly definition: MetricDefinition;
+  readonly maxSeries: number;
+  /** Milliseconds after which an unused series is dropped; only metrics with open labels forget. */
+  readonly ttl: number;
+  readonly create: (values: readonly string[], labelText: string) => S;
+  /** An observation went to the overflow series. */
+  readonly onOverflow: () => void;
+}
+
+type Node<S> = Map<string, Node<S>> | S;
+
+/**
+ * The series of one metric, found by label values through nested maps: no key string is built, so a hit allocates nothing.
+ * Never more than `maxSeries` of them come from open labels, whatever values callers send: what does not fit goes to the
+ * series whose open labels are `__other__`.
+ */
+export class SeriesTable<S extends Series> {
+  readonly #options: SeriesTableOptions<S>;
+  readonly #forgets: boolean;
+  readonly #arity: number;
+  #root: Node<S> | undefined;
+  #all: S[] = [];
+
+  constructor(options: SeriesTableOptions<S>) {
+    this.#options = options;
+    this.#forgets = hasOpenLabels(options.definition);
+    this.#arity = options.definition.labels.length;
+  }
+
+  get size(): number {
+    return this.#all.length;
+  }
+
+  /** All series, in the order in which they began. */
+  all(): readonly S[] {
+    return this.#all;
+  }
+
+  /** The series of these label values; made on first use. */
+  find(values: readonly string[]): S {
+    const series = (values.length === this.#arity ? this.#lookup(values) : undefined) ?? this.#miss(values);
+    series.touched = true;
+    return series;
+  }
+
+  /** Drops what was not used for the time to live. */
+  sweep(now: number): void {
+    if (!this.#forgets) return;
+    const kept = this.#all.filter((series) => this.#isAlive(series, now));
+    if (kept.length === this.#all.length) return;
+    this.#all = kept;
+    this.#root = undefined;
+    for (const series of kept) this.#insert(series);
+  }
+
+  clear(): void {
+    this.#all = [];
+    this.#root = undefined;
+  }
+
+  #isAlive(series: S, now: number): boolean {
+    if (series.touched) {
+      series.touched = false;
+      series.seenAt = now;
+    }
+    return now - series.seenAt < this.#options.ttl;
+  }
+
+  #miss(raw: readonly string[]): S {
+    const { definition, maxSeries, onOverflow } = this.#options;
+    const values = definition.labels.map((label, index) => this.#bounded(label, raw[index]));
+    const known = this.#lookup(values);
+    if (known !== undefined) return known;
+    if (!this.#forgets || this.#all.length < maxSeries) return this.#add(values);
+    onOverflow();
+    const folded = values.map((value, index) => (this.#isOpen(definition.labels[index] ?? '') ? OTHER : value));
+    return this.#lookup(folded) ?? this.#add(folded);
+  }
+
+  #isOpen(label: string): boolean {
+    return this.#options.definition.values?.[label] === undefined;
+  }
+
+  #bounded(label: string, value: unknown): string {
+    const text = String(value ?? '').slice(0, maxLabelLength);
+    const closed = this.#options.definition.values?.[label];
+    return closed === undefined || closed.includes(text) ? text : OTHER;
+  }
+
+  #lookup(values: readonly string[]): S | undefined {
+    let node = this.#root;
+    for (let i = 0; i < values.length && node !== undefined; i += 1) {
+      node = (node as Map<string, Node<S>>).get(values[i] as string);
+    }
+    return node as S | undefined;
+  }
+
+  #add(values: readonly string[]): S {
+    const { definition, create } = this.#options;
+    const labelText = definition.labels
+      .map((label, index) => `${label}="${escapeLabel(values[index] ?? '')}"`)
+      .join(',');
+    const series = create(values, labelText);
+    this.#all.push(series);
+    this.#insert(series);
+    return series;
+  }
+
+  #insert(series: S): void {
+    const path = [...series.values];
+    const last = path.pop();
+    if (last === undefined) {
+      this.#root = series;
+      return;
+    }
+    this.#root ??= new Map();
+    let node = this.#root as Map<string, Node<S>>;
+    for (const value of path) {
+      const next = node.get(value) ?? new Map<string, Node<S>>();
+      node.set(value, next);
+      node = next as Map<string, Node<S>>;
+    }
+    node.set(last, series);
+  }
+}
+
+/** Escapes a label value for both exposition formats. */
+export function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
+}

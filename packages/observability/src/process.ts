@@ -1,0 +1,99 @@
+import { statfs } from 'node:fs/promises';
+import {
+  constants,
+  monitorEventLoopDelay,
+  type PerformanceEntry,
+  PerformanceObserver,
+  performance,
+} from 'node:perf_hooks';
+import type { processMetrics } from './catalogue/process.ts';
+import type { Collectors } from './metrics/collectors.ts';
+import type { Instruments } from './metrics/instruments.ts';
+
+/** A connection pool, by the counters that pg's `Pool` shows. */
+export interface PoolCounters {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+}
+
+/** What is watched of this process. Each `watch…` answers the function that ends it. */
+export interface ProcessWatch {
+  /** Shows connections and waiting callers of a pool. */
+  watchPool(name: string, pool: PoolCounters): () => void;
+  /** Shows size and free space of the volume that holds `path`. */
+  watchDisk(volume: string, path: string): () => void;
+  /** Longest delay of the event loop since the last scrape, in milliseconds. */
+  eventLoopLag(): number;
+}
+
+type Metrics = Instruments<typeof processMetrics>;
+
+/** Milliseconds between the samples of the event loop's delay; its own timer is not counted as delay. */
+const resolution = 10;
+const nanoseconds = 1e9;
+
+const gcKinds = new Map<number, 'minor' | 'major' | 'incremental' | 'weakcb'>([
+  [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
+  [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
+  [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
+]);
+
+/** Watches event loop, garbage collector and memory until `stop`. */
+export function watchProcess(metrics: Metrics, collectors: Collectors): ProcessWatch & { readonly stop: () => void } {
+  const delay = monitorEventLoopDelay({ resolution });
+  delay.enable();
+  let use = performance.eventLoopUtilization();
+  const gc = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) observeGc(metrics, entry);
+  });
+  gc.observe({ entryTypes: ['gc'] });
+  const lagOf = (ns: number): number => Math.max(0, ns / nanoseconds - resolution / 1_000);
+
+  const removeProcess = collectors.add('process', () => {
+    metrics.eventLoopLag.set(lagOf(delay.percentile(50)), '0.5');
+    metrics.eventLoopLag.set(lagOf(delay.percentile(99)), '0.99');
+    metrics.eventLoopLag.set(lagOf(delay.max), '1');
+    delay.reset();
+    const before = use;
+    use = performance.eventLoopUtilization();
+    metrics.eventLoopUse.set(performance.eventLoopUtilization(use, before).utilization);
+    const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
+    metrics.memory.set(rss, 'rss');
+    metrics.memory.set(heapUsed, 'heap_used');
+    metrics.memory.set(heapTotal, 'heap_total');
+    metrics.memory.set(external, 'external');
+  });
+
+  return {
+    eventLoopLag: () => lagOf(delay.max) * 1_000,
+    watchPool: (name, pool) => collectors.add(`pool ${name}`, () => showPool(metrics, name, pool)),
+    watchDisk: (volume, path) => collectors.add(`disk ${volume}`, () => showDisk(metrics, volume, path)),
+    stop: () => {
+      removeProcess();
+      delay.disable();
+      gc.disconnect();
+    },
+  };
+}
+
+/** Node's types leave out `detail`, which a GC entry has since Node 16. */
+type GcEntry = PerformanceEntry & { readonly detail?: { readonly kind: number } };
+
+function observeGc(metrics: Metrics, { duration, detail }: GcEntry): void {
+  const kind = gcKinds.get(detail?.kind ?? 0);
+  if (kind !== undefined) metrics.gc.observe(duration / 1_000, kind);
+}
+
+function showPool(metrics: Metrics, name: string, { totalCount, idleCount, waitingCount }: PoolCounters): void {
+  metrics.poolConnections.set(idleCount, name, 'idle');
+  metrics.poolConnections.set(totalCount - idleCount, name, 'busy');
+  metrics.poolWaiting.set(waitingCount, name);
+}
+
+async function showDisk(metrics: Metrics, volume: string, path: string): Promise<void> {
+  const { bavail, blocks, bsize } = await statfs(path);
+  metrics.diskFree.set(bavail * bsize, volume);
+  metrics.diskSize.set(blocks * bsize, volume);
+}
