@@ -1,4 +1,5 @@
 export type { Clock } from './clock.ts';
+export { createWorkspaceManager } from './create-manager.ts';
 export { type Duration, InvalidDurationError } from './duration.ts';
 export * from './errors.ts';
 export type {

@@ -84,7 +84,7 @@ export interface WorkspaceManagerOptions {
   readonly allowedProtocols?: readonly Protocol[];
   /** Gives credentials for fetch and push. @default none */
   readonly credentials?: CredentialProvider;
-  /** Strategies to use, best first; what the probe refuses is skipped. @default ['overlay', 'snapshot', 'pool', 'clone'] */
+  /** Strategies to use, best first; what the probe refuses is skipped. @default ['overlay', 'pool', 'clone'] */
   readonly strategies?: readonly StrategyName[];
   /** Author of commits where neither checkout nor commit names one. @default Millrace <millrace@localhost> */
   readonly identity?: Identity;
@@ -153,6 +153,14 @@ export interface PrefetchOptions extends Cancellable {
   readonly warm?: { readonly ref?: string; readonly sparse?: readonly string[] };
   /** Called as the fetch goes on. */
   readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Options of {@link WorkspaceManager.resolve}. */
+export interface ResolveOptions extends Cancellable {
+  /** Address of the repository, as in a checkout. */
+  readonly repo: string;
+  /** Branch, tag, full ref name or commit id. @default the default branch of the remote */
+  readonly ref?: string;
 }
 
 /** What {@link WorkspaceManager.prune} did. */
@@ -241,6 +249,11 @@ export interface WorkspaceManager extends AsyncDisposable {
    * {@link DiskFullError} {@link CorruptRepoError} {@link RefusedByPolicyError} {@link LeaseHeldError}
    */
   checkout(options: CheckoutOptions): Promise<Workspace>;
+  /**
+   * Asks the remote what a ref means, without making anything. A commit id is taken as it is, once the repository
+   * answers. Throws what a checkout would throw for the address and the ref.
+   */
+  resolve(options: ResolveOptions): Promise<{ readonly sha: string }>;
   /** Brings a mirror up to date before somebody waits for it. */
   prefetch(repo: string, options?: PrefetchOptions): Promise<void>;
   /** Tells that a repository changed (a webhook came): the next checkout of a branch asks the remote whatever `maxAge` says. */

@@ -190,7 +190,7 @@ export interface Launch {
 export interface Workspace extends AsyncDisposable {
   /** Name of the lease. */
   readonly leaseId: string;
-  /** Absolute path of the working tree (inside its namespace for the strategy `overlay-namespace`). */
+  /** Absolute path of the working tree. */
   readonly path: string;
   /** Commit it started from. */
   readonly base: string;

@@ -1,0 +1,254 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { toMilliseconds } from './duration.ts';
+import {
+  CorruptRepoError,
+  InvalidOptionError,
+  LeaseHeldError,
+  StrategyUnavailableError,
+  WorkspaceError,
+} from './errors.ts';
+import { notify } from './instrumentation.ts';
+import { createLease, type Lease, pin, readLease, unpin, workspaceFolder, writeLease } from './lease/lease.ts';
+import { removeLease, sweepLease } from './lease/remove.ts';
+import { liveWorkspace } from './live-workspace.ts';
+import type { CheckoutOptions } from './manager.ts';
+import { heal, type Supply, supply, type Want } from './mirror/mirrors.ts';
+import { checkRefName, checkSparse, parseRepository, type RepositoryAddress } from './repository.ts';
+import { discard } from './root.ts';
+import type { Services } from './services.ts';
+import { strategyNamed } from './strategies/all.ts';
+import type { Made } from './strategies/strategy.ts';
+import type { StrategyName } from './strategy.ts';
+import { templateId, touchTemplate } from './template/templates.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What a checkout needs of its manager. */
+export interface CheckoutHost {
+  readonly services: Services;
+  /** Strategies that work here, best first. */
+  readonly strategies: readonly StrategyName[];
+  readonly maxAgeMs: number;
+  /** Called with what was used, so that the pool is filled again. */
+  readonly used: (supply: Supply, sparse: readonly string[]) => void;
+  /** Called when a workspace is gone. */
+  readonly gone: (leaseId: string) => void;
+}
+
+/** A checkout whose options were checked. */
+interface Plan {
+  readonly options: CheckoutOptions;
+  readonly want: Want;
+  readonly sparse: readonly string[];
+  readonly leaseId: string;
+  readonly strategies: readonly StrategyName[];
+}
+
+/** Addresses of a repository, checked. */
+export function addressesOf(
+  services: Services,
+  repo: string,
+  remotes: readonly string[] = [],
+): [RepositoryAddress, ...RepositoryAddress[]] {
+  const parse = (text: string): RepositoryAddress => parseRepository(text, services.protocols);
+  return [parse(repo), ...remotes.map(parse)];
+}
+
+function checkLeaseId(leaseId: string): void {
+  if (
+    !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(leaseId) ||
+    leaseId.endsWith('.lock') ||
+    leaseId.includes('..') ||
+    leaseId.endsWith('.')
+  ) {
+    throw new InvalidOptionError(
+      'leaseId',
+      'must be letters, digits, `.`, `_`, `-` (128 at most) and a valid part of a ref name',
+    );
+  }
+}
+
+function plan(host: CheckoutHost, options: CheckoutOptions): Plan {
+  const { services } = host;
+  const { ref, branch, leaseId = randomUUID(), strategy } = options;
+  if (ref !== undefined) checkRefName(ref, 'ref');
+  if (branch !== undefined) checkRefName(branch, 'branch');
+  checkLeaseId(leaseId);
+  const sparse = checkSparse(options.sparse ?? []);
+  if (strategy !== undefined) strategyNamed(strategy);
+  const addresses = addressesOf(services, options.repo, options.remotes);
+  const want: Want = {
+    addresses,
+    ref,
+    maxAgeMs: options.maxAge === undefined ? host.maxAgeMs : toMilliseconds(options.maxAge, 'maxAge'),
+    partial: options.partial ?? false,
+    signal: options.signal,
+    onProgress: options.onProgress,
+    known: (commit, generation) =>
+      touchTemplate(services, templateId(services, addresses[0].key, generation, commit, sparse)),
+  };
+  return { options, want, sparse, leaseId, strategies: chooseStrategies(host, strategy) };
+}
+
+function chooseStrategies(host: CheckoutHost, wanted: StrategyName | undefined): readonly StrategyName[] {
+  if (wanted === undefined) return host.strategies;
+  if (wanted === 'clone' || host.strategies.includes(wanted)) return [wanted];
+  throw new StrategyUnavailableError(
+    `Strategy "${wanted}" does not work here, or is not listed in \`strategies\`; see \`inspect()\``,
+  );
+}
+
+async function bookLease(host: CheckoutHost, { leaseId, want, options, strategies }: Plan): Promise<Lease> {
+  const { services } = host;
+  const lease: Lease = {
+    leaseId,
+    owner: services.owner,
+    repo: want.addresses[0].url,
+    mirrorKey: want.addresses[0].key,
+    tenant: options.tenant,
+    state: 'making',
+    strategy: strategies[0] ?? 'clone',
+    createdAt: services.clock.now(),
+    expiresAt: undefined,
+    generation: undefined,
+    commit: undefined,
+    template: undefined,
+  };
+  if (await createLease(services.root, lease)) return lease;
+  await clearTheWay(services, leaseId);
+  if (await createLease(services.root, lease)) return lease;
+  throw new LeaseHeldError(`Lease ${leaseId} is held by another one; wait for its end, or choose another name`, {
+    retryAfter: 1000,
+  });
+}
+
+/** Removes the leftovers of a lease whose owner is dead, or that was kept: naming it again is how one lets go of it. */
+async function clearTheWay(services: Services, leaseId: string): Promise<void> {
+  const old = await readLease(services.root, leaseId);
+  if (old === undefined) return;
+  const over = old.state === 'kept' ? { ...old, expiresAt: 0 } : old;
+  await sweepLease(services, over);
+}
+
+async function makeTree(
+  host: CheckoutHost,
+  plan: Plan,
+  lease: Lease,
+  supplied: Supply,
+): Promise<{ made: Made; lease: Lease }> {
+  const { services } = host;
+  const folder = workspaceFolder(services.root, lease.leaseId);
+  const { options, sparse } = plan;
+  for (const name of plan.strategies) {
+    let booked: Lease = { ...lease, strategy: name, generation: supplied.generation, commit: supplied.commit };
+    await writeLease(services.root, booked);
+    services.step('lease:booked');
+    await pin(services.root, booked);
+    services.step('lease:pinned');
+    await mkdir(folder, { recursive: true });
+    const hold = async (template: string): Promise<void> => {
+      booked = { ...booked, template };
+      await writeLease(services.root, booked);
+    };
+    const { branch, identity = services.identity, signal } = options;
+    const made = await strategyNamed(name).make(services, {
+      supply: supplied,
+      sparse,
+      lease: booked,
+      folder,
+      branch,
+      origin: plan.want.addresses[0].url,
+      identity,
+      signal,
+      hold,
+    });
+    if (made !== undefined) return { made, lease: booked };
+  }
+  throw new StrategyUnavailableError('No strategy had a working tree ready; add `clone`, which always works');
+}
+
+/** Makes the tree; a corrupt mirror is replaced by a fresh one and the tree is made once more, without failing the caller. */
+async function makeHealed(
+  host: CheckoutHost,
+  plan: Plan,
+  lease: Lease,
+): Promise<{ made: Made; lease: Lease; supplied: Supply }> {
+  const { services } = host;
+  const supplied = await supply(services, plan.want);
+  services.step('checkout:supplied');
+  try {
+    return { ...(await makeTree(host, plan, lease, supplied)), supplied };
+  } catch (error) {
+    if (!(error instanceof CorruptRepoError)) throw error;
+    await strategyNamed(plan.strategies[0] ?? 'clone').release(services, workspaceFolder(services.root, lease.leaseId));
+    await discard(services.root, workspaceFolder(services.root, lease.leaseId));
+    await unpin(services.root, { ...lease, generation: supplied.generation });
+    await heal(services, plan.want, supplied.generation);
+    const again = await supply(services, plan.want);
+    return { ...(await makeTree(host, plan, lease, again)), supplied: again };
+  }
+}
+
+async function undo(host: CheckoutHost, leaseId: string): Promise<void> {
+  const lease = await readLease(host.services.root, leaseId);
+  if (lease !== undefined) await removeLease(host.services, lease, 'disposed');
+}
+
+async function makeWorkspace(host: CheckoutHost, plan: Plan, started: number): Promise<Workspace> {
+  const { services } = host;
+  const { made, lease, supplied } = await makeHealed(host, plan, await bookLease(host, plan));
+  const ready: Lease = { ...lease, state: 'ready' };
+  await writeLease(services.root, ready);
+  services.step('lease:ready');
+  host.used(supplied, plan.sparse);
+  const stats = {
+    strategy: lease.strategy,
+    warm: made.warm && supplied.fetchMs === 0,
+    durationMs: services.clock.monotonic() - started,
+    fetchMs: supplied.fetchMs,
+  };
+  return liveWorkspace({
+    context: {
+      services,
+      leaseId: lease.leaseId,
+      folder: workspaceFolder(services.root, lease.leaseId),
+      tree: made.path,
+      pristineIndex: made.pristineIndex,
+      borrowFrom: supplied.gitDir,
+      format: supplied.format,
+      base: supplied.commit,
+      sparse: plan.sparse,
+    },
+    lease: ready,
+    branch: plan.options.branch,
+    origin: plan.want.addresses[0].url,
+    identity: plan.options.identity ?? services.identity,
+    stats,
+    keep: (expiresAt) => writeLease(services.root, { ...ready, state: 'kept', expiresAt }),
+    remove: async () => {
+      host.gone(lease.leaseId);
+      await removeLease(services, ready, 'disposed');
+    },
+  });
+}
+
+/** Makes a workspace; whatever fails, nothing of it stays behind. */
+export async function checkout(host: CheckoutHost, options: CheckoutOptions): Promise<Workspace> {
+  const { clock, instrumentation } = host.services;
+  const started = clock.monotonic();
+  const checked = plan(host, options);
+  const { leaseId } = checked;
+  const info = { repo: checked.want.addresses[0].url, ref: options.ref, tenant: options.tenant, leaseId };
+  const work = (): Promise<Workspace> => makeWorkspace(host, checked, started);
+  try {
+    const workspace = await (instrumentation.aroundCheckout ? instrumentation.aroundCheckout(work, info) : work());
+    const { strategy, warm, durationMs } = workspace.stats;
+    notify(instrumentation.onCheckedOut, { ...info, strategy, warm, durationMs });
+    return workspace;
+  } catch (error) {
+    if (!(error instanceof LeaseHeldError)) await undo(host, leaseId);
+    const code = error instanceof WorkspaceError ? error.code : 'ERR_UNKNOWN';
+    notify(instrumentation.onCheckoutFailed, { ...info, code, durationMs: clock.monotonic() - started });
+    throw error;
+  }
+}

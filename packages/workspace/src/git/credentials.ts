@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Credential, CredentialProvider, CredentialRequest } from '../manager.ts';
+
+/**
+ * The helper that git starts: it hands git's question to the manager's socket and prints the answer. The credential
+ * goes through the socket and a pipe only: never argv, environment, configuration or disk.
+ */
+const helperProgram =
+  "const s=require('net').connect(process.env.MILLRACE_CREDENTIAL_SOCKET);" +
+  'process.stdin.on("data",d=>s.write(d)).on("end",()=>s.write("\\n"));s.pipe(process.stdout);s.on("error",()=>process.exit(1))';
+
+/** A socket that answers git's questions for the time of one operation. */
+export interface CredentialSocket extends AsyncDisposable {
+  /** Variables for the git process. Holds nothing secret: the socket lies in a folder that only this user may enter. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function parseQuestion(text: string): Map<string, string> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const at = line.indexOf('=');
+      return at > 0 ? [[line.slice(0, at), line.slice(at + 1)] as const] : [];
+    }),
+  );
+}
+
+function answerText(credential: Credential | undefined): string {
+  // "quit" stops git from asking a terminal or another helper.
+  if (credential === undefined || /[\n\0]/.test(credential.username + credential.password)) return 'quit=1\n';
+  return `username=${credential.username}\npassword=${credential.password}\n`;
+}
+
+async function answer(
+  socket: Socket,
+  provider: CredentialProvider,
+  base: Pick<CredentialRequest, 'operation'> & { signal?: AbortSignal | undefined },
+): Promise<void> {
+  socket.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of socket) {
+    text += chunk;
+    if (/\n\n/.test(text) || text.length > 16_384) break;
+  }
+  const question = parseQuestion(text);
+  const credential = await provider({
+    operation: base.operation,
+    protocol: question.get('protocol') ?? '',
+    host: question.get('host') ?? '',
+    path: question.get('path') ?? '',
+    ...(base.signal ? { signal: base.signal } : {}),
+  });
+  socket.end(answerText(credential));
+}
+
+function helperCommand(): string {
+  const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+  return `!f() { test "$1" = get && exec ${quote(process.execPath)} -e ${quote(helperProgram)}; }; f`;
+}
+
+/**
+ * Opens the socket.
+ *
+ * @param provider the user's answer
+ * @param operation what is going on
+ * @param counted number of settings that are in the environment already (`GIT_CONFIG_COUNT`)
+ * @param signal the operation's own
+ */
+export async function openCredentialSocket(
+  provider: CredentialProvider,
+  operation: 'fetch' | 'push',
+  counted: number,
+  signal?: AbortSignal,
+): Promise<CredentialSocket> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
+  const path = join(folder, randomBytes(8).toString('hex'));
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    // A provider that fails is a missing credential: git then reports that it could not log in.
+    answer(socket, provider, { operation, signal }).catch(() => socket.end('quit=1\n'));
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  server.unref();
+  return {
+    env: {
+      MILLRACE_CREDENTIAL_SOCKET: path,
+      GIT_CONFIG_COUNT: String(counted + 2),
+      [`GIT_CONFIG_KEY_${counted}`]: 'credential.helper',
+      [`GIT_CONFIG_VALUE_${counted}`]: helperCommand(),
+      [`GIT_CONFIG_KEY_${counted + 1}`]: 'credential.useHttpPath',
+      [`GIT_CONFIG_VALUE_${counted + 1}`]: 'true',
+    },
+    [Symbol.asyncDispose]: async () => {
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { DivergedError, InvalidOptionError } from '../errors.ts';
+import { listRemote, runRemote } from '../git/remote.ts';
+import type { RepositoryAddress } from '../repository.ts';
+import type { BundleOptions, Commit, PushOptions, PushResult } from '../workspace.ts';
+import type { HostRepository } from './host-repository.ts';
+import { importAgentCommits } from './import.ts';
+import { checkBranch, checkRules, type ResolvedRules } from './rules.ts';
+
+/** Pushes the tip to a branch, from the host's repository, with credentials from the socket. */
+export async function pushTip(
+  host: HostRepository,
+  remote: RepositoryAddress,
+  branch: string,
+  rules: ResolvedRules,
+  options: PushOptions,
+): Promise<PushResult> {
+  const { signal } = options;
+  const { services } = host.context;
+  const sha = await importAgentCommits(host, rules, signal);
+  checkBranch(branch, rules);
+  await checkRules(host, sha, rules, signal);
+  const ref = `refs/heads/${branch}`;
+  const seen = (await listRemote(services, remote, [ref], signal)).refs.get(ref);
+  if (seen === sha) return { ref, sha, status: 'unchanged' };
+  await checkForward(host, seen, sha, options, `${remote.url} ${ref}`);
+  services.step('push:before');
+  // The lease names what was just seen, so that nothing that came in between is overwritten.
+  await runRemote(services, remote, 'push', {
+    what: `Pushing ${ref} to ${remote.url}`,
+    gitDir: host.gitDir,
+    args: [
+      'push',
+      '--porcelain',
+      '--no-verify',
+      `--force-with-lease=${ref}:${seen ?? ''}`,
+      '--end-of-options',
+      remote.url,
+      `${sha}:${ref}`,
+    ],
+    signal,
+  });
+  services.step('push:after');
+  return { ref, sha, status: 'pushed' };
+}
+
+async function checkForward(
+  host: HostRepository,
+  seen: string | undefined,
+  sha: string,
+  options: PushOptions,
+  where: string,
+): Promise<void> {
+  if (seen === undefined || options.mode === 'replace') return;
+  const args = ['merge-base', '--is-ancestor', seen, sha];
+  const { exitCode } = await host.run({
+    what: 'Comparing with the remote',
+    args,
+    ok: [0, 1, 128],
+    signal: options.signal,
+  });
+  if (exitCode !== 0) {
+    throw new DivergedError(
+      `${where} is at ${seen}, which ${sha} does not contain. Choose another branch, or \`mode: 'replace'\``,
+    );
+  }
+}
+
+/** Writes a bundle of what is on top of the base. */
+export async function writeBundle(
+  host: HostRepository,
+  branch: string | undefined,
+  rules: ResolvedRules,
+  options: BundleOptions,
+): Promise<Commit> {
+  const { path, signal } = options;
+  const sha = await importAgentCommits(host, rules, signal);
+  await checkRules(host, sha, rules, signal);
+  const { base } = host.context;
+  if (sha === base) throw new InvalidOptionError('bundle', 'needs a commit on top of the base; commit something first');
+  const ref = `refs/millrace/bundle/${branch ?? 'detached'}`;
+  await host.run({ what: 'Naming the tip', args: ['update-ref', ref, sha], signal });
+  await host.run({ what: 'Writing a bundle', args: ['bundle', 'create', '--quiet', path, ref, '--not', base], signal });
+  return { sha };
+}

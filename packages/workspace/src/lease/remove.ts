@@ -1,0 +1,86 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isAlive, type Owner } from '../files/owner.ts';
+import { readRecord } from '../files/record.ts';
+import { type DisposedEvent, notify } from '../instrumentation.ts';
+import { discard } from '../root.ts';
+import type { Services } from '../services.ts';
+import { strategyNamed } from '../strategies/all.ts';
+import {
+  deleteLease,
+  isOver,
+  type Lease,
+  listLeases,
+  restoreSeized,
+  seizeLease,
+  unpin,
+  workspaceFolder,
+} from './lease.ts';
+
+/** Removes all that a lease holds, the lease itself last: whoever dies half-way is followed by a sweep. Safe to repeat. */
+export async function removeLease(services: Services, lease: Lease, reason: DisposedEvent['reason']): Promise<void> {
+  const { root, clock, instrumentation } = services;
+  const folder = workspaceFolder(root, lease.leaseId);
+  await strategyNamed(lease.strategy).release(services, folder);
+  services.step('remove:released');
+  await discard(root, folder);
+  services.step('remove:discarded');
+  await unpin(root, lease);
+  services.step('remove:unpinned');
+  await deleteLease(root, lease.leaseId);
+  notify(instrumentation.onDisposed, { leaseId: lease.leaseId, reason, lifetimeMs: clock.now() - lease.createdAt });
+}
+
+/** Removes a lease when it is over; false when somebody lives in it, or another one removes it. */
+export async function sweepLease(services: Services, lease: Lease): Promise<boolean> {
+  if (!(await isOver(services, lease))) return false;
+  const reason = lease.state === 'kept' ? 'expired' : 'swept';
+  const seized = await seizeLease(services, lease);
+  if (seized === undefined) return false;
+  await removeLease(services, seized, reason);
+  return true;
+}
+
+async function sweepFolder(services: Services, folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await discard(services.root, join(folder, name));
+}
+
+async function sweepStaging(services: Services, owners: ReadonlyMap<string, boolean>): Promise<void> {
+  const { root } = services;
+  for (const name of await readdir(root.staging)) {
+    const maker = name.split('.')[0] ?? '';
+    if (owners.get(maker) !== true) {
+      const path = join(root.staging, name);
+      await strategyNamed('overlay').release(services, path);
+      await discard(root, path);
+    }
+  }
+}
+
+async function livingOwners(services: Services): Promise<ReadonlyMap<string, boolean>> {
+  const { root } = services;
+  const living = new Map<string, boolean>();
+  for (const name of await readdir(root.owners)) {
+    const owner = await readRecord<Owner>(join(root.owners, name));
+    const alive = owner !== undefined && (await isAlive(root.owners, owner));
+    if (alive) living.set(owner.id, true);
+  }
+  return living;
+}
+
+/** Removes what dead owners left: leases with all they hold, things in the making, things to delete. */
+export async function sweep(services: Services): Promise<readonly string[]> {
+  await restoreSeized(services);
+  const swept: string[] = [];
+  for (const lease of await listLeases(services.root)) {
+    try {
+      if (await sweepLease(services, lease)) swept.push(lease.leaseId);
+    } catch (error) {
+      services.log.warn({ leaseId: lease.leaseId, err: error }, 'A lease of a dead owner could not be removed');
+    }
+  }
+  await sweepStaging(services, await livingOwners(services));
+  await sweepFolder(services, services.root.trash);
+  if (swept.length > 0) services.log.info({ leases: swept }, 'Removed workspaces of dead owners');
+  return swept;
+}

@@ -1,0 +1,67 @@
+import { dirname } from 'node:path';
+import { runRemote } from '../git/remote.ts';
+import type { Services } from '../services.ts';
+import type { TreeSource } from '../template/tree.ts';
+import { withMirrorLock } from './mirrors.ts';
+
+function inCone(path: string, sparse: readonly string[]): boolean {
+  const parent = dirname(path);
+  return (
+    parent === '.' || sparse.some((directory) => path.startsWith(`${directory}/`) || directory.startsWith(`${parent}/`))
+  );
+}
+
+/** Objects to look at: the whole tree, or the files in the cone (trees are there even in a partial mirror). */
+async function wantedObjects(services: Services, source: TreeSource, signal?: AbortSignal): Promise<readonly string[]> {
+  const { supply, sparse } = source;
+  if (sparse.length === 0) return [`${supply.commit}^{tree}`];
+  const listing = await services.git.text({
+    what: 'Looking into a sparse cone',
+    gitDir: supply.gitDir,
+    args: ['ls-tree', '-r', '-z', supply.commit],
+    signal,
+  });
+  return listing.split('\0').flatMap((line) => {
+    const [about = '', path = ''] = line.split('\t');
+    const [, type, id] = about.split(' ');
+    return type === 'blob' && id !== undefined && inCone(path, sparse) ? [id] : [];
+  });
+}
+
+async function missingObjects(
+  services: Services,
+  source: TreeSource,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const listed = await services.git.text({
+    what: 'Looking for missing file contents',
+    gitDir: source.supply.gitDir,
+    args: ['rev-list', '--objects', '--no-object-names', '--missing=print', '--stdin'],
+    input: `${(await wantedObjects(services, source, signal)).join('\n')}\n`,
+    signal,
+  });
+  return listed.split('\n').flatMap((line) => (line.startsWith('?') ? [line.slice(1)] : []));
+}
+
+/** Brings the file contents that a checkout needs into a partial mirror, all in one fetch, shared by all who wait. */
+export async function fillIn(services: Services, source: TreeSource, signal?: AbortSignal): Promise<void> {
+  const { address, gitDir } = source.supply;
+  if ((await missingObjects(services, source, signal)).length === 0) return;
+  await withMirrorLock(
+    services,
+    address.key,
+    async () => {
+      const missing = await missingObjects(services, source, signal);
+      if (missing.length === 0) return;
+      await runRemote(services, address, 'fetch', {
+        what: `Fetching ${missing.length} file contents from ${address.url}`,
+        gitDir,
+        args: ['fetch', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--quiet', '--stdin', 'origin'],
+        env: { GIT_NO_LAZY_FETCH: '0' },
+        input: `${missing.join('\n')}\n`,
+        signal,
+      });
+    },
+    signal,
+  );
+}

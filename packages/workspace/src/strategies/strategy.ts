@@ -1,0 +1,41 @@
+import type { Lease } from '../lease/lease.ts';
+import type { Services } from '../services.ts';
+import type { StrategyName, StrategyProbe } from '../strategy.ts';
+import type { TreeSource } from '../template/tree.ts';
+import type { Identity, Launch } from '../workspace.ts';
+
+/** What a strategy is asked for. */
+export interface MakeRequest extends TreeSource {
+  readonly lease: Lease;
+  /** Folder of the workspace; it exists and is empty. */
+  readonly folder: string;
+  readonly branch: string | undefined;
+  readonly origin: string;
+  readonly identity: Identity;
+  readonly signal?: AbortSignal | undefined;
+  /** Books the template before it is used, so that nobody evicts it. */
+  readonly hold: (templateId: string) => Promise<void>;
+}
+
+/** A working tree that was made. */
+export interface Made {
+  /** The working tree. */
+  readonly path: string;
+  /** True when it had been prepared before. */
+  readonly warm: boolean;
+  /** Index of the pristine tree, which nobody but the host may write; the strategy says where it is. */
+  readonly pristineIndex: string;
+  /** Wraps a program so that it sees the working tree; absent where every process sees it. */
+  readonly enter?: (command: string, args: readonly string[]) => Launch;
+}
+
+/** One way to make a working tree. */
+export interface Strategy {
+  readonly name: StrategyName;
+  /** Tries it below the root. */
+  probe(services: Services): Promise<StrategyProbe>;
+  /** Makes the tree; undefined when it has nothing ready (then the next strategy is asked). */
+  make(services: Services, request: MakeRequest): Promise<Made | undefined>;
+  /** Gives back what is not a plain file below the folder: mounts, subvolumes. Also called for half-made ones. */
+  release(services: Services, folder: string): Promise<void>;
+}
