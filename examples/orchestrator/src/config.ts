@@ -64,6 +64,10 @@ const environment = z.object({
   OPENAI_BASE_URL: httpUrl.default('https://api.openai.com'),
   GEMINI_API_KEY: z.string().optional(),
   GEMINI_BASE_URL: httpUrl.default('https://generativelanguage.googleapis.com'),
+  AUTH: z.enum(['none', 'keys'], { error: 'must be none or keys' }).optional(),
+  ADMIN_API_KEY: z.string().min(32, { error: 'must have at least 32 characters' }).optional(),
+  API_RATE: integer(1, 10_000_000).default(6000),
+  API_STREAMS: integer(1, 1_000_000).default(1000),
   GITHUB_WEBHOOK_SECRET: z.string().default(''),
   REPO_PROTOCOLS: list(['https', 'http', 'ssh', 'git', 'file']).optional(),
   BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
@@ -102,6 +106,14 @@ export interface Config {
   /** Secrets that sign webhooks; two during a rotation. */
   readonly webhookSecrets: readonly string[];
   readonly repoProtocols: readonly string[];
+  /** Whether requests need a key; without keys only loopback is served. */
+  readonly auth: 'none' | 'keys';
+  /** A key with every scope, to make the first tenants and keys with. */
+  readonly adminKey: string | undefined;
+  /** Requests a minute per key, in each process. */
+  readonly apiRate: number;
+  /** Event streams open at a time per tenant, in each process. */
+  readonly apiStreams: number;
   readonly bodyLimit: number;
   readonly drainTimeout: number;
   readonly pollInterval: number;
@@ -144,11 +156,22 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
       .map((secret) => secret.trim())
       .filter(Boolean),
     repoProtocols: value.REPO_PROTOCOLS ?? defaultProtocols(value.HOST),
+    auth: authOf(value.AUTH, value.HOST),
+    adminKey: value.ADMIN_API_KEY,
+    apiRate: value.API_RATE,
+    apiStreams: value.API_STREAMS,
     bodyLimit: value.BODY_LIMIT,
     drainTimeout: value.DRAIN_TIMEOUT,
     pollInterval: value.POLL_INTERVAL,
     logLevel: value.LOG_LEVEL,
   };
+}
+
+function authOf(auth: Config['auth'] | undefined, host: string): Config['auth'] {
+  if (auth === 'none' && !isLoopback(host)) {
+    throw new ConfigError(`AUTH none is for loopback only, because agents run any command; HOST is ${host}.`);
+  }
+  return auth ?? (isLoopback(host) ? 'none' : 'keys');
 }
 
 function account(provider: ProviderName, key: string | undefined, baseUrl: string) {
@@ -168,7 +191,8 @@ function configError(error: z.ZodError, variables: NodeJS.ProcessEnv): ConfigErr
   const issue = error.issues[0];
   const name = String(issue?.path[0] ?? 'environment');
   const given = variables[name];
-  const seen = given === undefined ? '' : `, not ${JSON.stringify(maskSecrets(given))}`;
+  const secret = /KEY|SECRET/.test(name);
+  const seen = given === undefined || secret ? '' : `, not ${JSON.stringify(maskSecrets(given))}`;
   return new ConfigError(`${name} ${issue?.message ?? 'is not valid'}${seen}.`);
 }
 

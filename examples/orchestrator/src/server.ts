@@ -93,11 +93,11 @@ async function openApi(
   closing: Closing,
   onError: (error: unknown) => void,
 ): Promise<ReturnType<typeof startApi>> {
-  const { config, database, relay, objects, workspaces } = parts;
+  const { config, database, queue, relay, objects, workspaces } = parts;
   const submissions = await openSubmissions(database, parts.observability.idempotency);
   closing.add('submissions', submissions.close);
   const resolveRef = (repo: string, ref: string, signal: AbortSignal) => workspaces.resolve({ repo, ref, signal });
-  return startApi({ config, db: database.db, relay, objects, submissions, resolveRef, onError });
+  return startApi({ config, db: database.db, queue, relay, objects, submissions, resolveRef, onError });
 }
 
 /** One line per step of a run, with its id: all of a run is found by one search. */

@@ -342,12 +342,20 @@ test('the API describes itself', async () => {
     paths: Record<string, unknown>;
   };
   expect(Object.keys(document.paths).sort()).toEqual([
+    '/v1/queue',
     '/v1/runs',
     '/v1/runs/{id}',
     '/v1/runs/{id}/cancel',
     '/v1/runs/{id}/diff',
     '/v1/runs/{id}/events',
     '/v1/runs/{id}/logs',
+    '/v1/runs/{id}/retry',
+    '/v1/runs/{id}/why',
+    '/v1/tenants/{tenant}',
+    '/v1/tenants/{tenant}/keys',
+    '/v1/tenants/{tenant}/keys/{id}',
+    '/v1/tenants/{tenant}/usage',
+    '/v1/workers',
   ]);
 });
 

@@ -4,6 +4,7 @@ import { core } from './migrations/0001-core.ts';
 import { ci } from './migrations/0002-ci.ts';
 import { pullRequests } from './migrations/0003-pull-requests.ts';
 import { usage } from './migrations/0004-usage.ts';
+import { apiKeys } from './migrations/0005-api-keys.ts';
 import type { Database } from './schema.ts';
 
 /** A change of the schema as plain SQL, and the way back. Once released, its text never changes: a later one follows. */
@@ -18,6 +19,7 @@ export const migrations: Readonly<Record<string, SqlMigration>> = {
   '0002-ci': ci,
   '0003-pull-requests': pullRequests,
   '0004-usage': usage,
+  '0005-api-keys': apiKeys,
 };
 
 /** The database was migrated by another version of this program, or a released migration was edited. */

@@ -1,16 +1,27 @@
 import type { ColumnType, Generated, JSONColumnType, Selectable } from 'kysely';
 import type { RunState } from '../runs/states.ts';
+import type { Scope } from '../tenants/principal.ts';
 
 /** Set by the database. */
 type CreatedAt = ColumnType<Date, never, never>;
 
 export interface TenantsTable {
   readonly id: string;
-  readonly weight: Generated<number>;
+  readonly weight: ColumnType<number, number | undefined, number>;
   readonly max_concurrency: number | null;
   readonly max_queued: number | null;
-  readonly monthly_budget_microusd: string | null;
+  readonly monthly_budget_microusd: ColumnType<string | null, number | null | undefined, number | null>;
   readonly created_at: CreatedAt;
+}
+
+export interface ApiKeysTable {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly name: string;
+  readonly digest: Buffer;
+  readonly scopes: Scope[];
+  readonly created_at: CreatedAt;
+  readonly revoked_at: Date | null;
 }
 
 export interface ReposTable {
@@ -84,6 +95,7 @@ export interface RunsTable {
   readonly cost_microusd: ColumnType<string, number | undefined, number>;
   readonly budget_microusd: ColumnType<string | null, number | null | undefined, number | null>;
   readonly parked_until: Date | null;
+  readonly retry_of: string | null;
   readonly cancel_requested_at: Date | null;
   readonly created_at: CreatedAt;
   readonly updated_at: ColumnType<Date, never, Date>;
@@ -168,6 +180,7 @@ export interface WorkersTable {
 /** The tables of PostgreSQL, as Kysely sees them. */
 export interface Database {
   readonly tenants: TenantsTable;
+  readonly api_keys: ApiKeysTable;
   readonly repos: ReposTable;
   readonly tasks: TasksTable;
   readonly runs: RunsTable;

@@ -56,17 +56,30 @@ function eventData({ event }: RunNews & { kind: 'state' }): object {
   };
 }
 
-/** A response that pulls its text from a generator, one piece at a time. */
-export function eventStream(source: AsyncGenerator<string, void, undefined>, stop: () => void): Response {
+/**
+ * A response that pulls its text from a generator, one piece at a time. `leave` is called once, however the stream ends.
+ */
+export function eventStream(
+  source: AsyncGenerator<string, void, undefined>,
+  stop: () => void,
+  leave: () => void,
+): Response {
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const next = await source.next();
-      if (next.done) controller.close();
-      else controller.enqueue(encoder.encode(next.value));
+      try {
+        const next = await source.next();
+        if (!next.done) return controller.enqueue(encoder.encode(next.value));
+        controller.close();
+        leave();
+      } catch (error) {
+        leave();
+        throw error;
+      }
     },
     async cancel() {
       stop();
+      leave();
       await source.return();
     },
   });

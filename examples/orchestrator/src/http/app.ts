@@ -1,12 +1,15 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { HTTPException } from 'hono/http-exception';
 import { type Config, isLoopback } from '../config.ts';
+import { type ApiEnv, authenticate } from './authenticate.ts';
 import type { ApiContext } from './context.ts';
 import { asApiError, invalidRequest } from './errors.ts';
 import { limitBody, refuseForeignHosts, requireJson } from './guards.ts';
 import { ApiError, problemResponse } from './problem.ts';
+import { addOperationRoutes } from './routes/operations.ts';
 import { addRunRoutes } from './routes/runs.ts';
 import { addStreamRoutes } from './routes/streams.ts';
+import { addTenantRoutes } from './routes/tenants.ts';
 
 export interface AppOptions {
   readonly config: Pick<Config, 'host' | 'bodyLimit'>;
@@ -25,9 +28,9 @@ export interface AppOptions {
 const operationPaths = ['/metrics', '/livez', '/readyz', '/startupz'] as const;
 
 /** The HTTP side of a process as one fetch handler. */
-export function createApp(options: AppOptions): OpenAPIHono {
+export function createApp(options: AppOptions): OpenAPIHono<ApiEnv> {
   const { config, api } = options;
-  const app = new OpenAPIHono({
+  const app = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.target, result.error);
     },
@@ -52,9 +55,12 @@ export function createApp(options: AppOptions): OpenAPIHono {
   return app;
 }
 
-function addApi(app: OpenAPIHono, api: ApiContext): void {
+function addApi(app: OpenAPIHono<ApiEnv>, api: ApiContext): void {
+  app.use('/v1/*', authenticate(api.config, api.db));
   addRunRoutes(app, api);
   addStreamRoutes(app, api);
+  addOperationRoutes(app, api);
+  addTenantRoutes(app, api);
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: {

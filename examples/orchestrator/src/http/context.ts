@@ -4,19 +4,23 @@ import type { Database } from '../db/schema.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
+import type { RunQueue } from '../runs/queue.ts';
 import type { Preflight } from './preflight.ts';
+import type { StreamPlaces } from './stream-places.ts';
 import type { Submissions } from './submit.ts';
 
 /** What the routes of the API need. */
 export interface ApiContext {
   readonly config: Config;
   readonly db: Kysely<Database>;
+  readonly queue: RunQueue;
   readonly relay: Relay;
+  /** Event streams that are open in this process. */
+  readonly streams: StreamPlaces;
   readonly hub: EventHub;
   readonly objects: ObjectStore;
   readonly preflight: Preflight;
   readonly submissions: Submissions;
-  readonly tenantId: string;
   /** Aborts when the server begins to close: open streams end, and their clients resume elsewhere. */
   readonly closing: AbortSignal;
 }

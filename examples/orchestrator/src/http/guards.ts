@@ -1,5 +1,4 @@
 import type { MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { isLoopback } from '../config.ts';
 import { ApiError, problemResponse } from './problem.ts';
 
@@ -27,15 +26,38 @@ export function requireJson(): MiddlewareHandler {
   };
 }
 
-/** What is left of a refused body is not read, so the connection cannot be used again, and the answer says so. */
+const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);
+
+/**
+ * Reads the body up to a limit, before anything is made of it. What is left of a refused body is not read, so the
+ * connection cannot be used again, and the answer says so.
+ */
 export function limitBody(bytes: number): MiddlewareHandler {
+  return async (c, next) => {
+    const { body } = c.req.raw;
+    if (!methodsWithBody.has(c.req.method) || !body) return await next();
+    const read = Number(c.req.header('content-length') ?? 0) > bytes ? undefined : await readUpTo(body, bytes);
+    if (!read) return tooLarge(bytes);
+    // Hono keeps promises here, whatever its type says.
+    c.req.bodyCache.arrayBuffer = Promise.resolve(read) as unknown as ArrayBuffer;
+    return await next();
+  };
+}
+
+async function readUpTo(body: ReadableStream<Uint8Array>, limit: number): Promise<ArrayBuffer | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks)).buffer;
+}
+
+function tooLarge(bytes: number): Response {
   const detail = `The body is larger than the ${bytes} bytes this server takes (BODY_LIMIT); send less.`;
-  return bodyLimit({
-    maxSize: bytes,
-    onError: () => {
-      const response = problemResponse(new ApiError(413, 'ERR_BODY_TOO_LARGE', detail));
-      response.headers.set('connection', 'close');
-      return response;
-    },
-  });
+  const response = problemResponse(new ApiError(413, 'ERR_BODY_TOO_LARGE', detail));
+  response.headers.set('connection', 'close');
+  return response;
 }

@@ -1,13 +1,15 @@
 import ms, { type StringValue } from 'ms';
 import { agentOf } from '../agents/registry.ts';
 import type { AgentSpec, PullRequestWish } from '../db/schema.ts';
-import { createRun, getRun, type RunWithRepo } from '../runs/store.ts';
+import { createRun, getRun, type NewRun, type RunWithRepo } from '../runs/store.ts';
+import { hasRoom } from '../tenants/quota.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
 import type { NewRunBody } from './schemas.ts';
 
 /** A request to run something, as it came over HTTP. */
 export interface Submission {
+  readonly tenantId: string;
   readonly body: NewRunBody;
   readonly key: string | undefined;
   readonly prefer: string | undefined;
@@ -33,31 +35,68 @@ export interface SubmissionKey {
 /** The longest timeout that a run may ask for (milliseconds): a day. */
 const maxTimeout = 86_400_000;
 
+/** What the run will be, checked as far as can be told without storing it. */
+type CheckedRun = Omit<NewRun, 'tenantId' | 'traceparent' | 'retryOf'>;
+
 export async function submitRun(
   context: ApiContext,
   submission: Submission,
 ): Promise<{ readonly run: RunWithRepo; readonly replayed: boolean }> {
-  const { body, traceparent } = submission;
-  const key = checkKey(submission.key);
+  const { body } = submission;
+  const checked = await checkRun(context, body);
+  return await storeOnce(context, submission, body, checked);
+}
+
+/** Submits the run of another one again, as a run of its own. */
+export async function retryRun(
+  context: ApiContext,
+  submission: Omit<Submission, 'body'>,
+  first: RunWithRepo,
+): Promise<{ readonly run: RunWithRepo; readonly replayed: boolean }> {
+  await context.preflight.check(first.repo_url, first.ref);
+  const checked: CheckedRun = {
+    repo: first.repo_url,
+    ref: first.ref,
+    agent: first.agent,
+    message: first.message,
+    priority: first.priority,
+    timeout: Number(first.timeout_ms),
+    ...(first.pull_request && { pullRequest: first.pull_request }),
+  };
+  return await storeOnce(context, submission, { retryOf: first.id }, { ...checked, retryOf: first.id });
+}
+
+async function checkRun(context: ApiContext, body: NewRunBody): Promise<CheckedRun> {
   const timeout = parseTimeout(body.timeout) ?? context.config.runTimeout;
-  const request = { tenantId: context.tenantId, key, input: body, replay: wantsReplay(submission.prefer) };
   checkProvider(context, body);
   await context.preflight.check(body.repo, body.ref);
-  const { runId, replayed } = await context.submissions.submit(request, (tx) =>
-    createRun(tx, {
-      tenantId: context.tenantId,
-      repo: body.repo,
-      ref: body.ref,
-      agent: body.agent as AgentSpec,
-      message: body.message ?? defaultMessage(body),
-      priority: body.priority,
-      timeout,
-      ...(body.pullRequest && { pullRequest: body.pullRequest as PullRequestWish }),
-      ...(traceparent && { traceparent }),
-    }),
-  );
+  return {
+    repo: body.repo,
+    ref: body.ref,
+    agent: body.agent as AgentSpec,
+    message: body.message ?? defaultMessage(body),
+    priority: body.priority,
+    timeout,
+    ...(body.pullRequest && { pullRequest: body.pullRequest as PullRequestWish }),
+  };
+}
+
+/** The run, its key and its place in the outbox are one commit. */
+async function storeOnce(
+  context: ApiContext,
+  { tenantId, key, prefer, traceparent }: Omit<Submission, 'body'>,
+  input: unknown,
+  checked: CheckedRun & Pick<NewRun, 'retryOf'>,
+): Promise<{ readonly run: RunWithRepo; readonly replayed: boolean }> {
+  const request = { tenantId, key: checkKey(key), input, replay: wantsReplay(prefer) };
+  const { runId, replayed } = await context.submissions.submit(request, async (tx) => {
+    if (await hasRoom(tx, tenantId))
+      return await createRun(tx, { tenantId, ...checked, ...(traceparent && { traceparent }) });
+    const detail = 'As many runs of the tenant wait as it may have; send this again when some have begun.';
+    throw new ApiError(429, 'ERR_TENANT_QUEUE_FULL', detail, { retryAfter: 5000 });
+  });
   if (!replayed) context.relay.publish({ kind: 'outbox', runId });
-  const run = await getRun(context.db, context.tenantId, runId);
+  const run = await getRun(context.db, tenantId, runId);
   if (!run) throw new ApiError(404, 'ERR_RUN_NOT_FOUND', `The run ${runId} of this key was deleted; use a new key.`);
   return { run, replayed };
 }

@@ -4,14 +4,17 @@ import type { Database } from '../db/schema.ts';
 import { createEventHub } from '../events/hub.ts';
 import type { ApiContext } from '../http/context.ts';
 import { createPreflight, type ResolveRef } from '../http/preflight.ts';
+import { streamPlaces } from '../http/stream-places.ts';
 import type { Submissions } from '../http/submit.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
+import type { RunQueue } from '../runs/queue.ts';
 import type { Role } from './role.ts';
 
 export interface ApiParts {
   readonly config: Config;
   readonly db: Kysely<Database>;
+  readonly queue: RunQueue;
   readonly relay: Relay;
   readonly objects: ObjectStore;
   readonly submissions: Submissions;
@@ -25,9 +28,10 @@ export function startApi(parts: ApiParts): Role & { readonly context: ApiContext
   const closing = new AbortController();
   const hub = createEventHub({ ...parts, pollInterval: config.pollInterval });
   const preflight = createPreflight({ protocols: config.repoProtocols, resolve: parts.resolveRef });
+  const streams = streamPlaces(config.apiStreams);
   return {
     name: 'api',
-    context: { ...parts, hub, preflight, tenantId: 'default', closing: closing.signal },
+    context: { ...parts, hub, preflight, streams, closing: closing.signal },
     async stop() {
       closing.abort();
       await hub.stop();

@@ -16,6 +16,8 @@ export interface NewRun {
   readonly timeout: number;
   readonly taskId?: string;
   readonly pullRequest?: PullRequestWish;
+  /** The run that this one repeats. */
+  readonly retryOf?: string;
   readonly traceparent?: string;
 }
 
@@ -41,6 +43,7 @@ export async function createRun(tx: Kysely<Database>, run: NewRun): Promise<stri
       branch: `millrace/${id}`,
       event_seq: 1,
       traceparent: run.traceparent ?? null,
+      retry_of: run.retryOf ?? null,
       pull_request: run.pullRequest ? JSON.stringify(run.pullRequest) : null,
     })
     .execute();

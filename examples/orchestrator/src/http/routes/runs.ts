@@ -2,16 +2,17 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { isId } from '../../ids.ts';
 import { runStates } from '../../runs/states.ts';
 import { getRun, listRuns, type RunWithRepo, requestCancel } from '../../runs/store.ts';
+import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
 import { ApiError } from '../problem.ts';
-import { newRunBody, problem, runIdParameter, runList, runView } from '../schemas.ts';
-import { submitRun } from '../submit.ts';
+import { json, problems } from '../responses.ts';
+import { newRunBody, runIdParameter, runList, runView } from '../schemas.ts';
+import { retryRun, submitRun } from '../submit.ts';
 import { toRunView } from '../view.ts';
 
-const json = <T extends z.ZodType>(schema: T) => ({ 'application/json': { schema } });
-const problems = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: problem } },
+const keyHeaders = z.object({
+  'idempotency-key': z.string().optional().openapi({ description: 'Required. 1 to 255 printable characters.' }),
+  prefer: z.string().optional().openapi({ description: '`duplicate=replay` or `duplicate=reject` (the default).' }),
 });
 
 const create = createRoute({
@@ -21,10 +22,7 @@ const create = createRoute({
   description:
     'Accepts a run. The Idempotency-Key makes it safe to send again: the second request with the same key is refused with 409 and the id of the first run, or answered like the first where the header `Prefer: duplicate=replay` asks for it.',
   request: {
-    headers: z.object({
-      'idempotency-key': z.string().optional().openapi({ description: 'Required. 1 to 255 printable characters.' }),
-      prefer: z.string().optional().openapi({ description: '`duplicate=replay` or `duplicate=reject` (the default).' }),
-    }),
+    headers: keyHeaders,
     body: { required: true, content: json(newRunBody) },
   },
   responses: {
@@ -71,10 +69,25 @@ const cancel = createRoute({
   },
 });
 
-export function addRunRoutes(app: OpenAPIHono, context: ApiContext): void {
+const retry = createRoute({
+  method: 'post',
+  path: '/v1/runs/{id}/retry',
+  summary: 'Submit a run that failed or was cancelled again',
+  description: 'The same repository, ref, agent and options, as a run of its own.',
+  request: { params: runIdParameter, headers: keyHeaders },
+  responses: {
+    202: { description: 'Accepted.', content: json(runView) },
+    404: problems('No such run.'),
+    409: problems('It has not ended, or it succeeded; or the key was used before.'),
+  },
+});
+
+export function addRunRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): void {
   app.openapi(create, async (c) => {
     const headers = c.req.valid('header');
+    const { tenantId } = callerWith(c, 'runs:write');
     const { run, replayed } = await submitRun(context, {
+      tenantId,
       body: c.req.valid('json'),
       key: headers['idempotency-key'],
       prefer: headers.prefer,
@@ -86,10 +99,11 @@ export function addRunRoutes(app: OpenAPIHono, context: ApiContext): void {
   });
 
   app.openapi(list, async (c) => {
+    const { tenantId } = callerWith(c, 'runs:read');
     const { state, limit, cursor } = c.req.valid('query');
     const before = cursor === undefined ? undefined : decodePage(cursor);
     const runs = await listRuns(context.db, {
-      tenantId: context.tenantId,
+      tenantId,
       limit: limit + 1,
       ...(state && { state }),
       ...(before && { before }),
@@ -99,24 +113,48 @@ export function addRunRoutes(app: OpenAPIHono, context: ApiContext): void {
     return c.json({ runs: page.map(toRunView), next: last ? encodePage(last) : null }, 200);
   });
 
-  app.openapi(get, async (c) => c.json(toRunView(await findRun(context, c.req.valid('param').id)), 200));
+  app.openapi(get, async (c) => {
+    const { tenantId } = callerWith(c, 'runs:read');
+    return c.json(toRunView(await findRun(context, tenantId, c.req.valid('param').id)), 200);
+  });
 
   app.openapi(cancel, async (c) => {
+    const { tenantId } = callerWith(c, 'runs:write');
     const { id } = c.req.valid('param');
-    await findRun(context, id);
-    const outcome = await requestCancel(context.db, context.tenantId, id);
+    await findRun(context, tenantId, id);
+    const outcome = await requestCancel(context.db, tenantId, id);
     context.relay.publish({ kind: 'cancel', runId: id });
-    const run = await findRun(context, id);
+    const run = await findRun(context, tenantId, id);
     if (outcome === 'finished') {
       throw new ApiError(409, 'ERR_RUN_FINISHED', `The run already ended as ${run.state}; there is nothing to cancel.`);
     }
     return c.json(toRunView(run), outcome === 'cancelled' ? 200 : 202);
   });
+
+  app.openapi(retry, async (c) => {
+    const { tenantId } = callerWith(c, 'runs:write');
+    const first = await findRun(context, tenantId, c.req.valid('param').id);
+    requireEnded(first);
+    const headers = c.req.valid('header');
+    const key = headers['idempotency-key'];
+    const traceparent = c.req.header('traceparent');
+    const { run, replayed } = await retryRun(context, { tenantId, key, prefer: headers.prefer, traceparent }, first);
+    c.header('location', `/v1/runs/${run.id}`);
+    if (replayed) c.header('idempotent-replayed', 'true');
+    return c.json(toRunView(run), 202);
+  });
+}
+
+/** A run that is under way would be there twice, and one that succeeded has its branch. */
+function requireEnded({ id, state }: RunWithRepo): void {
+  if (state === 'failed' || state === 'cancelled') return;
+  const detail = `The run ${id} is ${state}; only one that failed or was cancelled can be retried.`;
+  throw new ApiError(409, 'ERR_RUN_NOT_FAILED', detail);
 }
 
 /** The run of a path parameter; everybody else's runs do not exist. */
-export async function findRun(context: ApiContext, id: string): Promise<RunWithRepo> {
-  const run = isId(id) ? await getRun(context.db, context.tenantId, id) : undefined;
+export async function findRun(context: ApiContext, tenantId: string, id: string): Promise<RunWithRepo> {
+  const run = isId(id) ? await getRun(context.db, tenantId, id) : undefined;
   if (!run)
     throw new ApiError(404, 'ERR_RUN_NOT_FOUND', `There is no run ${id}; GET /v1/runs lists the runs there are.`);
   return run;

@@ -5,15 +5,12 @@ import { readNews } from '../../events/read.ts';
 import { eventStream, followRun } from '../../events/sse.ts';
 import { readLogChunks } from '../../logs/reader.ts';
 import { isTerminal } from '../../runs/states.ts';
+import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
 import { ApiError } from '../problem.ts';
-import { logPage, problem, runIdParameter } from '../schemas.ts';
+import { problems } from '../responses.ts';
+import { logPage, runIdParameter } from '../schemas.ts';
 import { findRun } from './runs.ts';
-
-const problems = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: problem } },
-});
 
 const logs = createRoute({
   method: 'get',
@@ -60,16 +57,18 @@ const events = createRoute({
   },
 });
 
-export function addStreamRoutes(app: OpenAPIHono, context: ApiContext): void {
+export function addStreamRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): void {
   app.openapi(logs, async (c) => {
-    const run = await findRun(context, c.req.valid('param').id);
+    const { tenantId } = callerWith(c, 'runs:read');
+    const run = await findRun(context, tenantId, c.req.valid('param').id);
     const { after } = c.req.valid('query');
     const lines = (await readLogChunks(context.db, run.id, after)).flatMap((chunk) => chunk.lines);
     return c.json({ lines, next: lines.at(-1)?.seq ?? after }, 200);
   });
 
   app.openapi(diff, async (c) => {
-    const run = await findRun(context, c.req.valid('param').id);
+    const { tenantId } = callerWith(c, 'runs:read');
+    const run = await findRun(context, tenantId, c.req.valid('param').id);
     const artifact = await context.db
       .selectFrom('artifacts')
       .selectAll()
@@ -82,13 +81,15 @@ export function addStreamRoutes(app: OpenAPIHono, context: ApiContext): void {
   });
 
   app.openapi(events, async (c) => {
-    const run = await findRun(context, c.req.valid('param').id);
+    const { tenantId } = callerWith(c, 'runs:read');
+    const run = await findRun(context, tenantId, c.req.valid('param').id);
     const after = cursorOf(c.req.valid('header')['last-event-id']);
     if (isTerminal(run.state) && (await readNews(context.db, run.id, after)).length === 0) return c.body(null, 204);
+    const leave = context.streams.enter(tenantId);
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, context.closing]);
     const source = followRun({ db: context.db, hub: context.hub, runId: run.id, after, signal });
-    return eventStream(source, () => stop.abort());
+    return eventStream(source, () => stop.abort(), leave);
   });
 }
 

@@ -1,0 +1,19 @@
+import { type Kysely, sql } from 'kysely';
+import type { Database } from '../db/schema.ts';
+
+/**
+ * Whether a tenant may have another run wait. Call it in the transaction that stores the run: requests of one tenant are
+ * counted one after the other, so that many at once cannot pass together. A tenant without a bound is not counted.
+ */
+export async function hasRoom(tx: Kysely<Database>, tenantId: string): Promise<boolean> {
+  const tenant = await tx.selectFrom('tenants').select('max_queued').where('id', '=', tenantId).executeTakeFirst();
+  const limit = tenant?.max_queued ?? null;
+  if (limit === null) return true;
+  await sql`SELECT pg_advisory_xact_lock(hashtext(${`millrace quota ${tenantId}`}))`.execute(tx);
+  const { rows } = await sql<{ waiting: string }>`
+    SELECT count(*) AS waiting FROM (
+      SELECT FROM runs WHERE tenant_id = ${tenantId} AND state = 'queued' LIMIT ${limit}
+    ) AS queued
+  `.execute(tx);
+  return Number(rows[0]?.waiting ?? 0) < limit;
+}
