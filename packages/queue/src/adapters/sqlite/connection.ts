@@ -116,10 +116,12 @@ function wrap(database: SqliteDatabase, options: ConnectionOptions): Connection 
     run: (sql, ...values) => void prepared(sql).run(...values),
     get: <Row>(sql: string, ...values: SqlValue[]) => (prepared(sql).get(...values) ?? undefined) as Row | undefined,
     all: <Row>(sql: string, ...values: SqlValue[]) => prepared(sql).all(...values) as Row[],
-    transaction: async (work) => {
-      await patiently(() => begin('IMMEDIATE'));
-      return finish(work);
-    },
+    // No turn of the event loop between BEGIN and COMMIT: calls of this process share the connection.
+    transaction: (work) =>
+      patiently(() => {
+        begin('IMMEDIATE');
+        return finish(work);
+      }),
     snapshot: (work) => {
       begin('DEFERRED');
       return finish(work);
