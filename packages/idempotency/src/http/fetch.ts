@@ -27,23 +27,27 @@ export type FetchMiddleware = (request: Request, next: FetchHandler) => Promise<
 export function fetchIdempotency<Tx = undefined>(options: HttpOptions<Request, Tx>): FetchMiddleware {
   const settings = httpSettings(options);
   return async (request, next) => {
-    const incoming = describeRequest(request, settings.maxRequestBytes);
-    if (passes(settings, incoming)) return next(request);
-    return handle(settings, request, incoming, next);
+    return protect(settings, request, request, next);
   };
 }
 
-/** Runs the exchange; answers as soon as there is a response to send, which for a streamed one is before the exchange is over. */
-async function handle(
-  settings: HttpSettings<Request>,
+/**
+ * Runs the exchange; answers as soon as there is a response to send, which for a streamed one is before the exchange is over.
+ *
+ * @param subject - what the framework hands to `tenant`, `operation` and `policy`
+ */
+export async function protect<R>(
+  settings: HttpSettings<R>,
+  subject: R,
   request: Request,
-  incoming: Incoming,
   next: FetchHandler,
 ): Promise<Response> {
+  const incoming = describeRequest(request, settings.maxRequestBytes);
+  if (passes(settings, incoming)) return next(request);
   return new Promise<Response>((resolve, reject) => {
     let recorded: Response | undefined;
     let streamed = false;
-    const verdict: Promise<Verdict> = exchange(settings, request, incoming, async (context: ExecutionContext) => {
+    const verdict: Promise<Verdict> = exchange(settings, subject, incoming, async (context: ExecutionContext) => {
       setExecution(request, context);
       const response = await next(request);
       return recordResponse(settings, response, {

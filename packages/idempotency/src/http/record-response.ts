@@ -18,8 +18,8 @@ export interface Sinks {
  *
  * @throws NotStored for a status that is not kept
  */
-export async function recordResponse(
-  settings: HttpSettings<never>,
+export async function recordResponse<R>(
+  settings: HttpSettings<R>,
   response: Response,
   sinks: Sinks,
 ): Promise<StoredResponse> {
@@ -35,7 +35,7 @@ export async function recordResponse(
 }
 
 /** A recorder with the limits for this type of content: of event streams that are not kept, not a byte is. */
-export function recorderFor(settings: HttpSettings<never>, contentType: string | null | undefined): Recorder {
+export function recorderFor<R>(settings: HttpSettings<R>, contentType: string | null | undefined): Recorder {
   const events = isEventStream(contentType);
   if (events && settings.streams === 'status') return createRecorder(-1, undefined);
   return createRecorder(settings.maxStoredBytes, settings.spill);
