@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -60,6 +60,8 @@ async function makeDraft(target: string, make: (draft: string) => Promise<void>)
   const draft = await mkdtemp(`${target}.draft-`);
   try {
     await make(draft);
+    // mkdtemp's 0700 would shut out the account that servers run as; secrets inside have modes of their own.
+    await chmod(draft, 0o755);
     await rename(draft, target);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
