@@ -4,25 +4,7 @@ import { lua } from './lua.ts';
 export const claim: string = lua`
 local claimed, sessionFields, leaseFields = {}, {}, {}
 local firstFence = nextNumber(Q.fence)
-
--- The class whose turn it is, and the score that the next class has.
-local function nextClass()
-  local top = call('ZRANGE', P .. 'c', 0, 1, 'WITHSCORES')
-  return tonumber(top[1]), tonumber(top[4])
-end
-
--- The tenant of the ring with the least virtual time, and whether it is alone.
-local function nextTenant(class)
-  local ring = P .. 'r:' .. class
-  while true do
-    local top = call('ZRANGE', ring, 0, 1, 'WITHSCORES')
-    if not top[1] then return nil end
-    local tenant = tenantOf(top[1])
-    if not top[3] then return tenant, true end
-    if tenant.vtime <= tonumber(top[2]) then return tenant, false end
-    call('ZADD', ring, tenant.vtime, top[1])
-  end
-end
+local leaseMiddle = ':' .. callNumber .. ':' .. digits(now) .. ':'
 
 local function headCost(class, tenant)
   while true do
@@ -69,7 +51,10 @@ end
 local function startSpecial(id, cost, extras)
   if extras == '' or string.find(extras, '^{"t":"[^"]*"}$') then return cost > 0 and 'x' or '' end
   local special = cjson.decode(extras)
-  if special.v then call('ZADD', P .. 'v', now + special.v, id) end
+  if special.v then
+    dueAt(now + special.v)
+    call('ZADD', P .. 'v', now + special.v, id)
+  end
   if special.m == 'debounce' then call('HDEL', P .. 'd', special.d) end
   return (special.v or special.k or special.d or special.p or special.c) and 'x' or (cost > 0 and 'x' or '')
 end
@@ -83,21 +68,23 @@ local function lease(id, body, tenant)
   local kind = startSpecial(id, cost, extras)
   local fence = firstFence + #claimed / 2
   sessionFields[#sessionFields + 1] = id
-  sessionFields[#sessionFields + 1] = table.concat({ digits(fence), callNumber, digits(now), kind, tenant.name }, ':')
+  sessionFields[#sessionFields + 1] = digits(fence) .. leaseMiddle .. kind .. ':' .. tenant.name
   leaseFields[#leaseFields + 1] = id
   leaseFields[#leaseFields + 1] = session
   claimed[#claimed + 1] = id
   claimed[#claimed + 1] = body
 end
 
--- Takes up to most jobs from the head of a line. Answers how many, and whether the line is now empty.
+local readyTaken = {}
+
+-- Leases up to most jobs from the head of a line. Answers how many, and whether the line is now empty.
 local function takeFrom(class, tenant, most)
-  local ids = call('LPOP', lineOf(class, tenant.name), most) or {}
+  local line = lineOf(class, tenant.name)
+  local ids = call('LPOP', line, most) or {}
   local taken = 0
   if #ids > 0 then
-    local graves = call('EXISTS', P .. 'x') == 1
     for i, body in ipairs(call('HMGET', P .. 'b', unpack(ids))) do
-      if not (graves and isTombstone(class, tenant.name, ids[i])) then
+      if not (Q.graves > 0 and isTombstone(class, tenant.name, ids[i])) then
         lease(ids[i], body, tenant)
         taken = taken + 1
       end
@@ -105,31 +92,93 @@ local function takeFrom(class, tenant, most)
   end
   tenant.ready = tenant.ready - taken
   Q.ready = Q.ready - taken
-  if taken > 0 then call('HINCRBY', P .. 'n', class, -taken) end
-  return taken, #ids < most or call('EXISTS', lineOf(class, tenant.name)) == 0
+  readyTaken[class] = (readyTaken[class] or 0) + taken
+  return taken, #ids < most or call('EXISTS', line) == 0
 end
 
--- One turn: of one class, of one tenant. Answers false when nothing may run.
+-- The first tenants of a ring in the order of their virtual times; and the time up to which that order is known.
+local function readRing(class, most)
+  local top = call('ZRANGE', P .. 'r:' .. class, 0, most - 1, 'WITHSCORES')
+  local names, row = {}, {}
+  for i = 1, #top, 2 do names[#names + 1] = top[i] end
+  loadTenants(names)
+  for i, name in ipairs(names) do
+    local tenant = tenantOf(name)
+    row[i] = { tenant = tenant, vtime = math.max(tenant.vtime, tonumber(top[i * 2])) }
+  end
+  table.sort(row, function(a, b) return a.vtime < b.vtime end)
+  return row, #names < most and math.huge or tonumber(top[#top])
+end
+
+-- The first of the row was served: it moves back to where it belongs now.
+local function moveBack(row)
+  local first, place = row[1], 1
+  while row[place + 1] and row[place + 1].vtime < first.vtime do
+    row[place] = row[place + 1]
+    place = place + 1
+  end
+  row[place] = first
+end
+
+-- Serves the tenants of a class in turn, until want jobs are leased or nobody known may run. Answers how many.
+local function serveClass(class, want)
+  local most = math.min(math.max(want, 2), 500)
+  local row, knownUpTo = readRing(class, most)
+  local scores, gone, taken = {}, {}, 0
+  local alone = #row == 1
+  local function leave(tenant)
+    table.remove(row, 1)
+    gone[#gone + 1] = tenant.name
+    scores[tenant.name] = nil
+  end
+  while taken < want and row[1] and row[1].vtime <= knownUpTo and not holdOfQueue() do
+    local tenant = row[1].tenant
+    local reason, untilTime = holdOfHead(class, tenant)
+    if reason then
+      leave(tenant)
+      holdBack(tenant, class, untilTime)
+    else
+      local count_, empty = takeFrom(class, tenant, alone and math.min(want - taken, roomOf(tenant), 1000) or 1)
+      taken = taken + count_
+      if empty then
+        call('SREM', P .. 'tc:' .. tenant.name, class)
+        leave(tenant)
+      else
+        row[1].vtime = tenant.vtime
+        scores[tenant.name] = tenant.vtime
+        moveBack(row)
+      end
+    end
+  end
+  -- Who has used up its limits now is held at once, so that looking at it tells until when.
+  for name in pairs(scores) do
+    local tenant = tenants[name]
+    local reason, untilTime = holdOfHead(class, tenant)
+    if reason then
+      gone[#gone + 1] = name
+      scores[name] = nil
+      holdBack(tenant, class, untilTime)
+    end
+  end
+  local changed = {}
+  for name, vtime in pairs(scores) do
+    changed[#changed + 1] = vtime
+    changed[#changed + 1] = name
+  end
+  callMany('ZREM', 'r:' .. class, gone)
+  callMany('ZADD', 'r:' .. class, changed)
+  if #gone > 0 and call('EXISTS', P .. 'r:' .. class) == 0 then call('ZREM', P .. 'c', class) end
+  return taken
+end
+
+-- The class with the least score has its turn: as long as it stays the least, a single job when it is overdue.
 local function turn(want)
-  local class, rival = nextClass()
-  if not class then return false end
-  local tenant, alone = nextTenant(class)
-  local reason, untilTime = holdOfHead(class, tenant)
-  if reason then
-    holdBack(tenant, class, untilTime)
-    return true
-  end
+  local top = call('ZRANGE', P .. 'c', 0, 1, 'WITHSCORES')
+  if not top[1] then return false end
+  local class = tonumber(top[1])
   local score = now - class * stepOf()
-  local overdue = rival and rival < score
-  local most = (alone and not overdue) and math.min(want, roomOf(tenant), 1000) or 1
-  local taken, empty = takeFrom(class, tenant, most)
-  if empty then
-    closeLine(tenant, class)
-  else
-    local again, againUntil = holdOfHead(class, tenant)
-    if again then holdBack(tenant, class, againUntil) else call('ZADD', P .. 'r:' .. class, tenant.vtime, tenant.name) end
-  end
-  if taken > 0 and call('EXISTS', P .. 'r:' .. class) == 1 then call('ZADD', P .. 'c', score, class) end
+  local overdue = top[4] and tonumber(top[4]) < score
+  if serveClass(class, overdue and 1 or want) > 0 then call('ZADD', P .. 'c', 'XX', score, class) end
   return true
 end
 
@@ -146,10 +195,8 @@ end
 local function writeLeases()
   if #claimed == 0 then return end
   Q.fence = firstFence + #claimed / 2 - 1
-  for first = 1, #claimed, 1000 do
-    local last = math.min(first + 999, #claimed)
-    call('HSET', P .. 's:' .. session, unpack(sessionFields, first, last))
-    call('HSET', P .. 'l', unpack(leaseFields, first, last))
-  end
+  callMany('HSET', 's:' .. session, sessionFields)
+  callMany('HSET', 'l', leaseFields)
+  for class, taken in pairs(readyTaken) do call('HINCRBY', P .. 'n', class, -taken) end
 end
 `;

@@ -17,7 +17,7 @@ local function cancelOne(id)
     finishWaiting(job, state, 'cancelled')
     return 'cancelled'
   end
-  call('HSET', P .. 'a:' .. call('HGET', P .. 'l', id), id, 1)
+  Q.asked = Q.asked + call('HSET', P .. 'a:' .. call('HGET', P .. 'l', id), id, 1)
   hints.cancel = true
   return 'requested'
 end
@@ -65,9 +65,9 @@ function operations.redrive(input)
   for _, id in ipairs(input.ids) do
     local record = recordOf(id)
     if record and record.state ~= 'succeeded' then
-      local memo = call('HGET', P .. 'm', id)
+      local memo = memoOf(id)
       forget(id, record)
-      if memo then call('HSET', P .. 'm', id, memo) end
+      storeMemo(id, memo)
       local job = parseJob(id, record.body)
       job.attempts, job.extras.n, job.extras.d = 0, nil, nil
       makeWaiting(job, now + input.offset + revived * input.spacing)

@@ -30,6 +30,7 @@ function operations.configure(input)
   reorder(step)
   -- Whom the old defaults held may run now: the next sweeps look at each of them.
   if input.tenantDefaults then call('ZUNIONSTORE', P .. 'tp', 1, P .. 'tp', 'WEIGHTS', 0) end
+  Q.due = 0
   hints.ready = true
   return cjson.encode(settings)
 end

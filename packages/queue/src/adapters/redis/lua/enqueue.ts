@@ -39,8 +39,28 @@ local function rejectAll()
   return overMark('queue', Q.settings.limits, Q, jobCount, total)
 end
 
-local function isKnown(id)
-  return call('HEXISTS', P .. 'b', id) == 1 or call('HEXISTS', P .. 'f', id) == 1
+-- Ids that are stored already: the call is repeated, or the caller chose an id twice.
+local known = {}
+
+local function readKnown()
+  local ids, names, seenNames = {}, {}, {}
+  for base = 2, #ARGV - 1, FIELDS do
+    ids[#ids + 1] = ARGV[base + 1]
+    local name = ARGV[base + 2]
+    if not seenNames[name] and #names < 1000 then
+      seenNames[name] = true
+      names[#names + 1] = name
+    end
+  end
+  loadTenants(names)
+  for _, hash in ipairs(call('EXISTS', P .. 'f') == 1 and { 'b', 'f' } or { 'b' }) do
+    for first = 1, #ids, 1000 do
+      local found = call('HMGET', P .. hash, unpack(ids, first, math.min(first + 999, #ids)))
+      for i, value in ipairs(found) do
+        if value then known[ids[first + i - 1]] = true end
+      end
+    end
+  end
 end
 
 -- New payload for a waiting job, its place stays.
@@ -86,7 +106,10 @@ local function holdKey(holder, special, id)
   end
   local ends = special.mode == 'window' and now + (special.ttl or 0) or nil
   storeHolder(special.key, { id = id, ends = ends, latest = special.maxWait and now + special.maxWait })
-  if ends then call('ZADD', P .. 'du', ends, special.key) end
+  if ends then
+    dueAt(ends)
+    call('ZADD', P .. 'du', ends, special.key)
+  end
 end
 
 local function bodyOf(rest, readyAt)
@@ -112,47 +135,64 @@ local function enqueueSpecial(id, name, delay, bytes, special, rest)
   return 1
 end
 
-local groups = {}
+-- Jobs that are ready at once, the usual case, are stored and pushed together.
+local bodies, groups, groupList = {}, {}, {}
 
--- Ready at once, the usual case: stored now, pushed with the others of its line at the end.
-local function enqueuePlain(id, name, class, bytes, rest)
-  local tenant = tenantOf(name)
-  local refused = not atomic and reject(tenant, 1, bytes)
-  if refused then return refused end
-  call('HSET', P .. 'b', id, bodyOf(rest, ''))
-  count({ tenant = name, bytes = bytes }, 'ready', 1)
+local function flushPlain()
+  callMany('HSET', 'b', bodies)
+  for _, group in ipairs(groupList) do pushReady(group.tenant, group.class, group.ids) end
+  bodies, groups, groupList = {}, {}, {}
+end
+
+local function groupOf(name, class)
   local line = class .. ':' .. name
   local group = groups[line]
   if not group then
-    group = { tenant = tenant, class = class, ids = {} }
+    group = { tenant = tenantOf(name), class = class, ids = {} }
     groups[line] = group
-    groups[#groups + 1] = group
+    groupList[#groupList + 1] = group
   end
+  return group
+end
+
+local function enqueuePlain(id, name, class, bytes, rest)
+  local group = groupOf(name, class)
+  local tenant = group.tenant
+  local refused = not atomic and reject(tenant, 1, bytes)
+  if refused then return refused end
+  bodies[#bodies + 1] = id
+  bodies[#bodies + 1] = bodyOf(rest, '')
   group.ids[#group.ids + 1] = id
+  if tenant.ready == 0 then tenant.vtime = math.max(tenant.vtime, Q.vclock) end
+  tenant.ready, Q.ready = tenant.ready + 1, Q.ready + 1
+  tenant.waitingBytes, Q.waitingBytes = tenant.waitingBytes + bytes, Q.waitingBytes + bytes
   return 1
 end
 
 local function enqueueOne(base)
   local id, name, class, delay, bytes, special, rest = unpack(ARGV, base + 1, base + FIELDS)
-  if isKnown(id) then return 1 end
-  if special == '' and delay == '0' then return enqueuePlain(id, name, tonumber(class), tonumber(bytes), rest) end
-  -- A special job may stand behind plain ones of this very call.
-  for index, group in ipairs(groups) do
-    pushReady(group.tenant, group.class, group.ids)
-    groups[index] = nil
+  if known[id] then return 1 end
+  local answer
+  if special == '' and delay == '0' then
+    answer = enqueuePlain(id, name, class, tonumber(bytes), rest)
+  else
+    -- It may stand behind plain ones of this very call.
+    flushPlain()
+    answer = enqueueSpecial(id, name, tonumber(delay), tonumber(bytes), special ~= '' and cjson.decode(special) or {}, rest)
   end
-  groups = {}
-  return enqueueSpecial(id, name, tonumber(delay), tonumber(bytes), special ~= '' and cjson.decode(special) or {}, rest)
+  if answer == 1 then known[id] = true end
+  return answer
 end
 
 if ARGV[2] ~= '' and not moveSchedule(cjson.decode(ARGV[2])) then return 0 end
+readKnown()
 local refusedAll = atomic and rejectAll()
 for base = 2, #ARGV - 1, FIELDS do
   local answer = refusedAll or enqueueOne(base)
   if answer ~= 1 then ordinary = false end
   answers[#answers + 1] = answer
 end
-for _, group in ipairs(groups) do pushReady(group.tenant, group.class, group.ids) end
+flushPlain()
 save()
 if ordinary then return 1 end
 return answers

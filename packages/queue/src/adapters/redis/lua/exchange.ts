@@ -38,6 +38,7 @@ end
 
 local function cancelRequests()
   local answer = {}
+  if Q.asked == 0 then return answer end
   for _, id in ipairs(call('HKEYS', P .. 'a:' .. session)) do
     local lease_ = leaseOf(id)
     if lease_ then
@@ -50,30 +51,15 @@ end
 
 -- Milliseconds until the first thing known; -1: nothing.
 local function nextDue()
-  local first = HELD_FOR_EVER
-  for _, key in ipairs({ 'z', 'tp', 'v', 'ss', 'yn', 'fk' }) do
-    local top = call('ZRANGE', P .. key, 0, 0, 'WITHSCORES')
-    if top[2] then first = math.min(first, tonumber(top[2])) end
-  end
   local _, untilTime = holdOfQueue()
-  if untilTime then first = math.min(first, untilTime) end
+  local first = math.min(Q.due, untilTime or HELD_FOR_EVER)
   return first == HELD_FOR_EVER and -1 or math.max(0, math.ceil(first - now))
-end
-
-local function sweepAll(expired)
-  expireSessions(housekeeping, expired)
-  expireLeases(housekeeping, expired)
-  local promoted = promoteDue(housekeeping)
-  letInDue(housekeeping)
-  dropOldKeys(housekeeping)
-  dropIdleTenants(housekeeping)
-  return promoted, retain(housekeeping)
 end
 
 local expired = {}
 local info = openSession()
 if not info then
-  local promoted, forgotten = sweepAll(expired)
+  local promoted, forgotten = sweepAll(housekeeping, expired)
   save()
   return { now, 'lost', '', '', '', '0', {}, {}, -1, 0, {}, promoted, expired, forgotten }
 end
@@ -86,22 +72,18 @@ info[1] = math.max(info[1], callNumber)
 info[3], info[4] = ending, ending
 call('HSET', P .. 'si', session, cmsgpack.pack(info))
 call('ZADD', P .. 'ss', ending and 0 or now + leaseTime, session)
-local promoted, forgotten = sweepAll(expired)
+dueAt(ending and 0 or now + leaseTime)
+local promoted, forgotten = sweepAll(housekeeping, expired)
 local more = false
 if want > 0 and not ending and callNumber > info[2] then
   more = claimUpTo(want)
   writeLeases()
 end
-local answer = {
-  now, 'open', settled, extended, progressed, digits(firstFence), claimed, cancelRequests(), nextDue(), more and 1 or 0,
-  call('ZRANGEBYSCORE', P .. 'yn', '-inf', now, 'LIMIT', 0, 20), promoted, expired, forgotten,
-}
+local dueSchedules = call('ZRANGEBYSCORE', P .. 'yn', '-inf', now, 'LIMIT', 0, 20)
 saveTenants()
-local idle = want > 0 and #claimed < want * 2
-saveQueue()
-if idle and not Q.hungry then
-  Q.hungry = true
-  call('SET', P .. 'q', cmsgpack.pack(Q))
-end
-return answer
+saveQueue(want > 0 and #claimed < want * 2)
+return {
+  now, 'open', settled, extended, progressed, digits(firstFence), claimed, cancelRequests(), nextDue(), more and 1 or 0,
+  dueSchedules, promoted, expired, forgotten,
+}
 `;

@@ -76,9 +76,12 @@ local function keep(job, state, result, keepUntil)
   kept.count = kept.count + 1
   if keepUntil then
     record.keepUntil = keepUntil
+    dueAt(keepUntil)
     call('ZADD', P .. 'fk', keepUntil, job.id)
   else
     kept.bytes = kept.bytes + record.bytes
+    local rule = Q.settings.retention[state]
+    dueAt((kept.count > rule.count or kept.bytes > rule.bytes) and now or now + rule.age)
     call('ZADD', P .. 'f:' .. state, Q.number, job.id)
   end
   call('HSET', P .. 'f', job.id, cmsgpack.pack(record))
@@ -90,7 +93,7 @@ local function keepOrForget(job, state, result)
   if state == 'succeeded' and job.extras.k then
     keep(job, state, result, now + job.extras.k)
   elseif Q.settings.retention[state].count == 0 then
-    call('HDEL', P .. 'm', job.id)
+    dropMemo(job.id)
   else
     keep(job, state, result)
   end
@@ -113,7 +116,7 @@ local function forget(id, record)
   end
   if record.state == 'dead' then takeFromGroup(id) end
   call('HDEL', P .. 'f', id)
-  call('HDEL', P .. 'm', id)
+  dropMemo(id)
 end
 
 local finishJob

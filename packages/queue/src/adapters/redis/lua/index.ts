@@ -30,10 +30,10 @@ function script(parts: readonly string[], flags: '' | ' flags=allow-oom'): strin
 }
 
 /** The scripts, whole. */
-export const scripts = {
+export const scripts: Readonly<Record<'open' | 'enqueue' | 'exchange' | 'control' | 'renew', string>> = {
   open: script([openMain], ' flags=allow-oom'),
   enqueue: script([...core, schedules, enqueueMain], ''),
   exchange: script([...core, ...settling, exchangeMain], ' flags=allow-oom'),
   control: script([...core, ...operations, controlMain], ' flags=allow-oom'),
   renew: script([renewMain], ' flags=allow-oom'),
-} as const;
+};

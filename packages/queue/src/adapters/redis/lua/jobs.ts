@@ -44,12 +44,16 @@ local function stateOf(job)
 end
 
 local function memoOf(id)
-  local packed = call('HGET', P .. 'm', id)
+  local packed = Q.memos > 0 and call('HGET', P .. 'm', id)
   return packed and cmsgpack.unpack(packed) or { failures = {}, logs = {}, progress = false }
 end
 
 local function storeMemo(id, memo)
-  call('HSET', P .. 'm', id, cmsgpack.pack(memo))
+  Q.memos = Q.memos + call('HSET', P .. 'm', id, cmsgpack.pack(memo))
+end
+
+local function dropMemo(id)
+  if Q.memos > 0 then Q.memos = Q.memos - call('HDEL', P .. 'm', id) end
 end
 
 -- failure is JSON.
@@ -69,7 +73,10 @@ local function makeWaiting(job, readyAt, atHead)
   else
     job.readyAt = readyAt and digits(readyAt) or 'w'
     count(job, 'delayed', 1)
-    if readyAt then call('ZADD', P .. 'z', readyAt, job.id) end
+    if readyAt then
+      dueAt(readyAt)
+      call('ZADD', P .. 'z', readyAt, job.id)
+    end
   end
   storeJob(job)
 end

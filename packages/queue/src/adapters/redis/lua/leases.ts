@@ -20,7 +20,9 @@ local function dropLease(id, session)
   call('HDEL', P .. 's:' .. session, id)
   call('HDEL', P .. 'l', id)
   call('ZREM', P .. 'v', id)
-  return call('HDEL', P .. 'a:' .. session, id) == 1
+  if Q.asked == 0 or call('HDEL', P .. 'a:' .. session, id) == 0 then return false end
+  Q.asked = Q.asked - 1
+  return true
 end
 
 -- Takes the job from its session: concurrency is free again, the cost is what it was. Answers whether somebody asked to cancel it.

@@ -32,13 +32,27 @@ end
 
 local hints = {}
 
-local function saveQueue()
+-- Q.due is a lower bound of everything that happens by itself at some time: before it there is nothing to sweep.
+local function dueAt(time)
+  if time < Q.due then Q.due = time end
+end
+
+-- Runs a command with any number of arguments, a thousand at a time (Lua's stack is bounded). Pairs stay together.
+local function callMany(command, key, arguments)
+  for first = 1, #arguments, 1000 do
+    call(command, P .. key, unpack(arguments, first, math.min(first + 999, #arguments)))
+  end
+end
+
+-- idle: a worker would have taken more jobs, so tell when there are some.
+local function saveQueue(idle)
   if hints.ready and Q.hungry then
     Q.hungry = false
     call('PUBLISH', P .. 'hint', 'ready')
   end
   if hints.cancel then call('PUBLISH', P .. 'hint', 'cancel') end
   if hints.finished then call('PUBLISH', P .. 'hint', 'finished') end
+  if idle then Q.hungry = true end
   call('SET', P .. 'q', cmsgpack.pack(Q))
 end
 `;

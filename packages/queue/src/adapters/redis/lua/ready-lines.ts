@@ -26,16 +26,15 @@ local function enterRing(tenant, class)
   call('ZADD', P .. 'c', 'NX', now - class * stepOf(), class)
 end
 
-local function leaveRing(tenant, class)
-  local ring = P .. 'r:' .. class
-  call('ZREM', ring, tenant.name)
-  if call('EXISTS', ring) == 0 then call('ZREM', P .. 'c', class) end
+local function parkUntil(tenant, untilTime)
+  dueAt(untilTime or HELD_FOR_EVER)
+  call('ZADD', P .. 'tp', untilTime or HELD_FOR_EVER, tenant.name)
 end
 
+-- The tenant has been taken out of the ring, or is about to be.
 local function holdBack(tenant, class, untilTime)
-  leaveRing(tenant, class)
   call('SADD', P .. 'th:' .. tenant.name, class)
-  call('ZADD', P .. 'tp', untilTime or HELD_FOR_EVER, tenant.name)
+  parkUntil(tenant, untilTime)
   tenant.held = true
 end
 
@@ -44,7 +43,7 @@ local function letIn(tenant)
   if not tenant.held then return end
   local reason, untilTime = holdOf(tenant, 0)
   if reason then
-    call('ZADD', P .. 'tp', untilTime or HELD_FOR_EVER, tenant.name)
+    parkUntil(tenant, untilTime)
     return
   end
   tenant.held = false
@@ -81,13 +80,8 @@ end
 
 local function buryReady(job)
   call('HINCRBY', P .. 'n', job.priority, -1)
+  Q.graves = Q.graves + 1
   call('HINCRBY', P .. 'x', job.priority .. ':' .. job.tenant .. '\n' .. job.id, 1)
-end
-
--- The line has been emptied.
-local function closeLine(tenant, class)
-  call('SREM', P .. 'tc:' .. tenant.name, class)
-  leaveRing(tenant, class)
 end
 
 -- Drops a tombstone that has reached the head of its line.
@@ -95,6 +89,7 @@ local function isTombstone(class, name, id)
   local field = class .. ':' .. name .. '\n' .. id
   local buried = call('HGET', P .. 'x', field)
   if not buried then return false end
+  Q.graves = Q.graves - 1
   if buried == '1' then call('HDEL', P .. 'x', field) else call('HINCRBY', P .. 'x', field, -1) end
   return true
 end

@@ -5,6 +5,7 @@ export const schedules: string = lua`
 local function storeSchedule(schedule)
   call('HSET', P .. 'y', schedule.key, cjson.encode(schedule))
   if schedule.nextAt then
+    dueAt(schedule.nextAt)
     call('ZADD', P .. 'yn', schedule.nextAt, schedule.key)
   else
     call('ZREM', P .. 'yn', schedule.key)

@@ -4,15 +4,20 @@ import { lua } from './lua.ts';
 export const settle: string = lua`
 local seen = {}
 
--- Leases of these ids in this session, and how each stands to the fence presented.
+-- Fence, kind and tenant of the leases that this session has of these ids; nothing where it has none.
 local function readLeases(ids)
-  if #ids == 0 then return {} end
-  local found = {}
+  local found, names, seenNames = {}, {}, {}
   for first = 1, #ids, 1000 do
     for _, packed in ipairs(call('HMGET', P .. 's:' .. session, unpack(ids, first, math.min(first + 999, #ids)))) do
-      found[#found + 1] = packed
+      local fence, kind, name = string.match(packed or '', '^(%d+):%d+:%d+:(.?):(.*)$')
+      found[#found + 1] = { fence, kind, name }
+      if name and not seenNames[name] and #names < 1000 then
+        seenNames[name] = true
+        names[#names + 1] = name
+      end
     end
   end
+  loadTenants(names)
   return found
 end
 
@@ -37,21 +42,14 @@ local function settleFully(id, detail)
   else comeBack(job, now + detail.d, cancelled) end
 end
 
-local function removeAll(key, ids)
-  if call('EXISTS', P .. key) == 0 then return end
-  for first = 1, #ids, 1000 do
-    call('HDEL', P .. key, unpack(ids, first, math.min(first + 999, #ids)))
-  end
-end
-
 local function ackPlain(plain)
   if #plain == 0 then return end
   Q.leased = Q.leased - #plain
-  removeAll('s:' .. session, plain)
-  removeAll('l', plain)
-  removeAll('b', plain)
-  removeAll('m', plain)
-  removeAll('a:' .. session, plain)
+  callMany('HDEL', 's:' .. session, plain)
+  callMany('HDEL', 'l', plain)
+  callMany('HDEL', 'b', plain)
+  for _, id in ipairs(Q.memos > 0 and plain or {}) do dropMemo(id) end
+  for _, id in ipairs(Q.asked > 0 and plain or {}) do Q.asked = Q.asked - call('HDEL', P .. 'a:' .. session, id) end
 end
 
 -- Takes count_ settlements of three arguments each from ARGV; answers a mark for each: 1 applied, 0 stale.
@@ -61,7 +59,7 @@ local function settleAll(base, count_)
   local found = readLeases(ids)
   local forgetAcked = Q.settings.retention.succeeded.count == 0
   for i, id in ipairs(ids) do
-    local fence, _, _, kind, name = string.match(found[i] or '', LEASE)
+    local fence, kind, name = found[i][1], found[i][2], found[i][3]
     local detail = ARGV[base + i * 3]
     if fence ~= ARGV[base + i * 3 - 1] or seen[id] then
       marks[i] = '0'
@@ -98,6 +96,7 @@ local function extendAll(base, count_)
     local held = holds(id, fence)
     marks[i] = held and '1' or '0'
     if held then
+      dueAt(now + visibility)
       call('ZADD', P .. 'v', now + visibility, id)
       -- Plain acks leave v alone.
       local packed = call('HGET', P .. 's:' .. session, id)

@@ -67,6 +67,8 @@ end
 
 -- Saving the row of an idle tenant that is no longer ahead of the virtual clock removes it.
 local function dropIdleTenants(limit)
+  if call('EXISTS', P .. 'ti') == 0 then return end
+  dueAt(now + 1000)
   local reached = Q.ready + Q.leased == 0 and '+inf' or Q.vclock
   for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'ti', '-inf', reached, 'LIMIT', 0, limit)) do
     local tenant = tenantOf(name)
@@ -109,5 +111,32 @@ local function retain(limit)
   end
   for _, state in ipairs({ 'succeeded', 'dead', 'cancelled' }) do forgotten = forgotten + trim(state, limit) end
   return forgotten
+end
+
+-- The first times of everything known, from which Q.due starts anew.
+local function lookAhead()
+  for _, key in ipairs({ 'z', 'tp', 'v', 'ss', 'yn', 'fk', 'du' }) do
+    local top = call('ZRANGE', P .. key, 0, 0, 'WITHSCORES')
+    if top[2] then dueAt(tonumber(top[2])) end
+  end
+  for _, state in ipairs({ 'succeeded', 'dead', 'cancelled' }) do
+    local id = Q[state].count > 0 and call('ZRANGE', P .. 'f:' .. state, 0, 0)[1]
+    if id then dueAt(recordOf(id).at + Q.settings.retention[state].age) end
+  end
+end
+
+-- Answers how many were promoted and forgotten; notes the expired.
+local function sweepAll(limit, expired)
+  if now < Q.due then return 0, 0 end
+  Q.due = HELD_FOR_EVER
+  expireSessions(limit, expired)
+  expireLeases(limit, expired)
+  local promoted = promoteDue(limit)
+  letInDue(limit)
+  dropOldKeys(limit)
+  local forgotten = retain(limit)
+  dropIdleTenants(limit)
+  lookAhead()
+  return promoted, forgotten
 end
 `;

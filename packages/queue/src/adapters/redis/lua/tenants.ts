@@ -7,19 +7,27 @@ import { lua } from './lua.ts';
 export const tenantRows: string = lua`
 local tenants = {}
 
-local function tenantOf(name)
-  local tenant = tenants[name]
-  if tenant then return tenant end
-  local packed = call('HGET', P .. 't', name)
+local function readTenant(name, packed)
   local f = packed and cmsgpack.unpack(packed) or { 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, false }
-  tenant = {
+  tenants[name] = {
     name = name, known = packed and true or false,
     ready = f[1], delayed = f[2], leased = f[3], waitingBytes = f[4],
     vtime = f[5], tat = f[6], spent = f[7], window = f[8],
     paused = f[9], limits = f[10], held = f[11], idle = f[12],
   }
-  tenants[name] = tenant
-  return tenant
+  return tenants[name]
+end
+
+local function tenantOf(name)
+  return tenants[name] or readTenant(name, call('HGET', P .. 't', name))
+end
+
+-- Reads many rows at once; at most 1,000 names.
+local function loadTenants(names)
+  if #names < 2 then return end
+  for i, packed in ipairs(call('HMGET', P .. 't', unpack(names))) do
+    if not tenants[names[i]] then readTenant(names[i], packed) end
+  end
 end
 
 local function limitsOf(tenant)
@@ -40,19 +48,27 @@ local function isBlank(tenant)
 end
 
 -- A tenant with nothing in it is forgotten, but not while it is ahead of the others: it would come back with a share it has used up.
-local function saveTenant(tenant, rows, gone)
+local function saveTenant(tenant, out)
   local blank = isBlank(tenant)
   if blank and (tenant.vtime <= Q.vclock or Q.ready + Q.leased == 0) then
-    if tenant.known then gone[#gone + 1] = tenant.name end
+    if tenant.known then out.gone[#out.gone + 1] = tenant.name end
     return
   end
   if blank ~= tenant.idle then
     tenant.idle = blank
-    if blank then call('ZADD', P .. 'ti', tenant.vtime, tenant.name) else call('ZREM', P .. 'ti', tenant.name) end
+    if blank then
+      dueAt(now + 1000)
+      call('ZADD', P .. 'ti', tenant.vtime, tenant.name)
+    else
+      out.busy[#out.busy + 1] = tenant.name
+    end
   end
-  if not tenant.known then call('ZADD', P .. 'tn', 0, tenant.name) end
-  rows[#rows + 1] = tenant.name
-  rows[#rows + 1] = cmsgpack.pack({
+  if not tenant.known then
+    out.names[#out.names + 1] = 0
+    out.names[#out.names + 1] = tenant.name
+  end
+  out.rows[#out.rows + 1] = tenant.name
+  out.rows[#out.rows + 1] = cmsgpack.pack({
     tenant.ready, tenant.delayed, tenant.leased, tenant.waitingBytes,
     tenant.vtime, tenant.tat, tenant.spent, tenant.window,
     tenant.paused, tenant.limits, tenant.held, tenant.idle,
@@ -60,16 +76,14 @@ local function saveTenant(tenant, rows, gone)
 end
 
 local function saveTenants()
-  local rows, gone = {}, {}
-  for _, tenant in pairs(tenants) do saveTenant(tenant, rows, gone) end
-  for first = 1, #rows, 1000 do
-    call('HSET', P .. 't', unpack(rows, first, math.min(first + 999, #rows)))
-  end
-  for _, name in ipairs(gone) do
-    call('HDEL', P .. 't', name)
-    call('ZREM', P .. 'tn', name)
-    call('ZREM', P .. 'ti', name)
-  end
+  local out = { rows = {}, names = {}, gone = {}, busy = {} }
+  for _, tenant in pairs(tenants) do saveTenant(tenant, out) end
+  callMany('HSET', 't', out.rows)
+  callMany('ZADD', 'tn', out.names)
+  callMany('ZREM', 'ti', out.busy)
+  callMany('HDEL', 't', out.gone)
+  callMany('ZREM', 'tn', out.gone)
+  callMany('ZREM', 'ti', out.gone)
 end
 
 local function save()

@@ -1,0 +1,57 @@
+import { startRedis } from '@millrace/test-support';
+import { Redis } from 'ioredis';
+import { beeQueue } from './bee-queue.ts';
+import { bullmq } from './bullmq.ts';
+import type { Contender } from './contender.ts';
+import { type Measured, measure, median } from './measure.ts';
+import { millrace } from './millrace.ts';
+
+/** A private Redis without persistence, and the libraries that take turns on it. */
+export interface Arena extends AsyncDisposable {
+  readonly redis: Redis;
+  readonly millrace: Contender;
+  readonly bullmq: Contender;
+  readonly beeQueue: Contender;
+  /** Empties the server. */
+  clear(): Promise<void>;
+}
+
+export async function openArena(): Promise<Arena> {
+  const server = await startRedis({ own: true });
+  const redis = new Redis(server.url);
+  const contenders = {
+    millrace: await millrace(server.url),
+    bullmq: await bullmq(server.url),
+    beeQueue: await beeQueue(server.url),
+  };
+  return {
+    ...contenders,
+    redis,
+    clear: async () => void (await redis.flushall()),
+    [Symbol.asyncDispose]: async () => {
+      for (const contender of Object.values(contenders)) await contender.close();
+      redis.disconnect();
+      await server.stop();
+    },
+  };
+}
+
+/** One thing to measure. */
+export interface Trial {
+  readonly count: number;
+  readonly before?: () => Promise<void>;
+  readonly work: () => Promise<void>;
+}
+
+/** Runs the trials in turns, `rounds` times, each on an empty server; medians. */
+export async function takeTurns(arena: Arena, rounds: number, trials: readonly Trial[]): Promise<Measured[]> {
+  const seen = trials.map(() => [] as Measured[]);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [index, { count, before, work }] of trials.entries()) {
+      await arena.clear();
+      await before?.();
+      seen[index]?.push(await measure(arena.redis, count, work));
+    }
+  }
+  return seen.map((all) => ({ rate: median(all.map(({ rate }) => rate)), cpu: median(all.map(({ cpu }) => cpu)) }));
+}

@@ -1,0 +1,37 @@
+import { type Arena, openArena } from './arena.ts';
+import type { Contender } from './contender.ts';
+import { measure } from './measure.ts';
+import { type Bench, compare } from './result.ts';
+
+async function bytesPerJob({ redis, clear }: Arena, contender: Contender, count: number): Promise<number> {
+  await clear();
+  const used = async (): Promise<number> => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1] ?? 0);
+  const before = await used();
+  await contender.enqueueBulk(count);
+  return ((await used()) - before) / count;
+}
+
+async function rateAtDepth({ redis, clear, millrace }: Arena, depth: number, count: number): Promise<number> {
+  await clear();
+  await millrace.enqueueBulk(depth);
+  return (await measure(redis, count, () => millrace.process(count, { concurrency: 50 }))).rate;
+}
+
+/** Memory per waiting job, and what a deep backlog costs. */
+export const depthBench: Bench = {
+  metrics: ['redis.bytes', 'redis.depth.1m'],
+  run: async ({ quick }) => {
+    await using arena = await openArena();
+    const sample = quick ? 10_000 : 50_000;
+    const ours = await bytesPerJob(arena, arena.millrace, sample);
+    const bull = await bytesPerJob(arena, arena.bullmq, sample);
+    const count = quick ? 15_000 : 40_000;
+    const shallow = await rateAtDepth(arena, count + 1_000, count);
+    const deep = await rateAtDepth(arena, 1_000_000, count);
+    const shallowAgain = await rateAtDepth(arena, count + 1_000, count);
+    return [
+      compare('redis.bytes', ours, bull, 'BullMQ', 'bytes per waiting job'),
+      compare('redis.depth.1m', 1 / deep, 2 / (shallow + shallowAgain), 'no backlog', 's/job'),
+    ];
+  },
+};

@@ -1,0 +1,8 @@
+import { depthBench } from './depth.ts';
+import { enqueueBench } from './enqueue.ts';
+import { pickupBench } from './pickup.ts';
+import { processBench } from './process.ts';
+import type { Bench } from './result.ts';
+
+/** All measurements on Redis. */
+export const redisBenches: readonly Bench[] = [processBench, enqueueBench, pickupBench, depthBench];

@@ -1,0 +1,49 @@
+import { type Arena, openArena, type Trial, takeTurns } from './arena.ts';
+import type { Contender, EnqueueShape } from './contender.ts';
+import { type Bench, compare, type Result } from './result.ts';
+
+/** Jobs that wait already are run by one process with 50 slots. */
+function trial(contender: Contender, count: number, options: { prefetch?: boolean; shape?: EnqueueShape } = {}): Trial {
+  const { prefetch = false, shape = {} } = options;
+  return {
+    count,
+    before: () => contender.enqueueBulk(count, shape),
+    work: () => contender.process(count, { concurrency: 50, prefetch }),
+  };
+}
+
+async function measureAll(arena: Arena, quick: boolean): Promise<Result[]> {
+  const [ours, theirs] = quick ? [20_000, 5_000] : [60_000, 15_000];
+  const { millrace, bullmq } = arena;
+  const [strict, auto, tenants, priorities, bull] = (await takeTurns(arena, quick ? 1 : 3, [
+    trial(millrace, ours),
+    trial(millrace, ours, { prefetch: true }),
+    trial(millrace, ours, { shape: { tenants: 1_000 } }),
+    trial(millrace, ours, { shape: { priorities: 1_000 } }),
+    trial(bullmq, theirs),
+  ])) as [Seen, Seen, Seen, Seen, Seen];
+  return [
+    compare('redis.process.c50.strict', strict.rate, bull.rate, 'BullMQ', 'jobs/s'),
+    compare('redis.process.c50.auto', auto.rate, bull.rate, 'BullMQ', 'jobs/s'),
+    compare('redis.tenants.1k', tenants.rate, bull.rate, 'BullMQ without groups', 'jobs/s'),
+    compare('redis.priorities.1k', 1 / priorities.rate, 1 / strict.rate, 'one priority', 's/job'),
+    compare('redis.cpu', strict.cpu, bull.cpu, 'BullMQ', 'µs of node and Redis per job'),
+  ];
+}
+
+type Seen = Awaited<ReturnType<typeof takeTurns>>[number];
+
+/** Throughput and CPU per job. */
+export const processBench: Bench = {
+  metrics: [
+    'redis.process.c50.strict',
+    'redis.process.c50.auto',
+    'redis.tenants.1k',
+    'redis.priorities.1k',
+    'redis.cpu',
+  ],
+  run: async ({ quick }) => {
+    await using arena = await openArena();
+    return await measureAll(arena, quick);
+  },
+};
