@@ -65,7 +65,8 @@ async function makeDraft(target: string, make: (draft: string) => Promise<void>)
     await rename(draft, target);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    throw error;
+    // Two that took over the same abandoned lock may both have made it; the first rename counts.
+    if (!(await exists(target))) throw error;
   }
 }
 
