@@ -41,7 +41,7 @@ export async function openParts(config: Config, closing: Closing, observability:
     log.warn({ reason }, 'embedded PostgreSQL restarts'),
   );
   const database = await openDatabase(databaseUrl, config.databasePool, (error) =>
-    log.warn({ err: error }, 'database'),
+    log.warn({ reason: error.message }, 'database connection lost'),
   ).catch((cause: Error) => {
     throw new ConfigError(`DATABASE_URL ${maskSecrets(databaseUrl)} cannot be used: ${cause.message}`, { cause });
   });

@@ -20,7 +20,7 @@ async function finished(client: Client, id: string): Promise<RunView> {
       const run = await client.get(id);
       return run.finishedAt ? run : undefined;
     },
-    { timeout: 60_000, interval: 50 },
+    { timeout: 120_000, interval: 100 },
   );
 }
 
@@ -95,7 +95,7 @@ test.concurrent('what was pushed, or committed and kept, is not done again by wh
   await finished(createClient({ url: second.url }), run.id);
   expect(await runBranches(origin)).toEqual(pushed);
   expect(await readFile(log, 'utf8')).toBe('begun\n');
-}, 120_000);
+}, 240_000);
 
 test.concurrent('kill -9 while the agent works: the agent dies too, and the run begins again', async () => {
   await using directory = await temporaryDirectory('crash');
@@ -111,7 +111,7 @@ test.concurrent('kill -9 while the agent works: the agent dies too, and the run 
   await expectOneResult(origin, done);
   expect(done.attempt).toBe(2);
   expect(await readFile(log, 'utf8')).toBe('begun\nbegun\n');
-}, 120_000);
+}, 240_000);
 
 test.concurrent('a run that was cancelled while nobody was there is not begun again', async () => {
   await using directory = await temporaryDirectory('crash');
@@ -127,4 +127,4 @@ test.concurrent('a run that was cancelled while nobody was there is not begun ag
   expect(await client.cancel(run.id)).toMatchObject({ cancelRequested: true });
   expect(await finished(client, run.id)).toMatchObject({ state: 'cancelled' });
   expect(await readFile(log, 'utf8')).toBe('begun\n');
-}, 120_000);
+}, 240_000);

@@ -44,7 +44,7 @@ test('two servers on the same data share the runs, none is run twice, and the se
   expect(await first.stop()).toBe(0);
   const last = await two.submit({ repo: origin, agent });
   await waitFor(async () => (await two.get(last.id)).state === 'succeeded', { timeout: 30_000 });
-}, 120_000);
+}, 240_000);
 
 async function workerOf(url: string, id: string): Promise<unknown> {
   for await (const event of createClient({ url }).events(id)) {
@@ -73,7 +73,7 @@ test('live events of a run come through a server that does not work on it', asyn
   expect(reachedWhileRunning).toBe(true);
   expect((await fetch(`${worker.url}/v1/runs`)).status).toBe(404);
   expect((await fetch(`${worker.url}/readyz`)).status).toBe(200);
-}, 120_000);
+}, 240_000);
 
 test('SIGTERM drains: the run that is under way ends, then the server does', async () => {
   await using directory = await temporaryDirectory('two');
@@ -86,7 +86,7 @@ test('SIGTERM drains: the run that is under way ends, then the server does', asy
   await waitFor(async () => (await readFile(log, 'utf8').catch(() => '')) !== '', { timeout: 30_000 });
   expect(await server.stop()).toBe(0);
   expect((await runBranches(origin)).size).toBe(1);
-}, 60_000);
+}, 120_000);
 
 test('a drain that takes too long gives the run back: it costs no attempt and is begun again by the next start', async () => {
   await using directory = await temporaryDirectory('two');
@@ -102,7 +102,7 @@ test('a drain that takes too long gives the run back: it costs no attempt and is
   const client = createClient({ url: next.url });
   await waitFor(async () => (await client.get(run.id)).state === 'succeeded', { timeout: 30_000 });
   expect((await client.get(run.id)).attempt).toBe(1);
-}, 60_000);
+}, 120_000);
 
 test.each([
   ['DATABASE_URL', 'postgres://nobody:secret@127.0.0.1:1/none'],

@@ -22,9 +22,14 @@ export async function openDatabase(
     application_name: 'millrace',
     connectionTimeoutMillis: 10_000,
   });
-  pool.on('error', onError);
+  let closing = false;
+  // The server may end what is left of a connection before the last word of our side has reached it.
+  pool.on('error', (error) => closing || onError(error));
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-  const close = () => db.destroy();
+  const close = async (): Promise<void> => {
+    closing = true;
+    await db.destroy();
+  };
   try {
     await migrateUp(db);
   } catch (error) {

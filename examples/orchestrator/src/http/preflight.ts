@@ -40,6 +40,7 @@ export function createPreflight(options: PreflightOptions): Preflight {
   return {
     async check(repo, ref) {
       await checkAddress(repo, options.protocols);
+      checkRef(ref);
       const key = `${repo}\n${ref}`;
       const known = answers.get(key);
       if (known && known.until > Date.now()) return await known.answer;
@@ -64,6 +65,12 @@ async function checkAddress(repo: string, protocols: readonly string[]): Promise
     const detail = 'Leave the password out of repo: it would be stored. The server has credentials of its own.';
     throw new ApiError(422, 'ERR_REPO_CREDENTIALS', detail);
   }
+}
+
+/** Most of what git refuses in a ref, and above all what it would take for an option. */
+function checkRef(ref: string): void {
+  if (/^[^-\p{Cc} ~^:?*[\\][^\p{Cc} ~^:?*[\\]*$/u.test(ref) && !ref.includes('..')) return;
+  throw new ApiError(422, 'ERR_REF_NOT_FOUND', `${JSON.stringify(ref)} cannot be the name of a branch, tag or commit.`);
 }
 
 function protocolOf(repo: string): string | undefined {
