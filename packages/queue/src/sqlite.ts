@@ -1,2 +1,2 @@
 export { type SqliteOptions, sqliteAdapter } from './adapters/sqlite/adapter.ts';
-export type { SqliteDatabase, SqliteStatement, SqlValue } from './adapters/sqlite/driver.ts';
+export type { SqliteDatabase, SqliteStatement } from './adapters/sqlite/driver.ts';

@@ -12,8 +12,10 @@ export function adapterFor(url: string): () => Promise<QueueAdapter> {
   switch (scheme) {
     case 'memory':
       return async () => (await import('./memory.ts')).memoryAdapter();
-    case 'sqlite':
-      return async () => (await import('./sqlite.ts')).sqliteAdapter({ path: pathOf(url) });
+    case 'sqlite': {
+      const path = pathOf(url);
+      return async () => (await import('./sqlite.ts')).sqliteAdapter({ path });
+    }
     case 'redis':
     case 'rediss':
       return () => openRemote(() => import('./redis.ts'), 'redisAdapter', url);

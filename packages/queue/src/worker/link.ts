@@ -121,7 +121,8 @@ export function createLink(parts: LinkParts): Link {
     const room = parts.wanted();
     const timeIsUp = now >= pollAt || (room > 0 && now >= dueAt);
     if (timeIsUp) promising = true;
-    const claim = promising ? Math.min(room, mostClaims) : 0;
+    // What is settled makes room under limits, or lets another job start: it may be claimed in the same call.
+    const claim = promising || outbox.urgent ? Math.min(room, mostClaims) : 0;
     const reason = timeIsUp || outbox.urgent || claim > 0;
     if (reason && now >= retryAt) inFlight = exchange(claim, false);
     else alarm.set(Math.max(retryAt, Math.min(pollAt, reason ? retryAt : nextReason(now, room))));

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdapterUnavailableError, StoreUnavailableError } from '../../errors.ts';
-import { findDriver, isBusy, type SqliteDatabase, type SqliteStatement, type SqlValue } from './driver.ts';
+import { findDriver, isBusy, type PreparedStatement, type SqliteDatabase, type SqlValue } from './driver.ts';
 import { layoutVersion, schema } from './schema.ts';
 
 /** One connection, with its statements prepared once. */
@@ -89,11 +89,11 @@ async function patiently<T>(work: () => T): Promise<T> {
 }
 
 function wrap(database: SqliteDatabase, options: ConnectionOptions): Connection {
-  const statements = new Map<string, SqliteStatement>();
-  const prepared = (sql: string): SqliteStatement => {
+  const statements = new Map<string, PreparedStatement>();
+  const prepared = (sql: string): PreparedStatement => {
     const known = statements.get(sql);
     if (known !== undefined) return known;
-    const made = database.prepare(sql);
+    const made = database.prepare(sql) as PreparedStatement;
     statements.set(sql, made);
     return made;
   };

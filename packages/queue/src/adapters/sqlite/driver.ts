@@ -4,8 +4,15 @@ import { AdapterUnavailableError } from '../../errors.ts';
 /** What SQLite can bind and return here. */
 export type SqlValue = string | number | null;
 
-/** A prepared statement: what `node:sqlite`, `better-sqlite3` and `libsql` have in common. */
+/** A prepared statement: what `node:sqlite`, `better-sqlite3` and `libsql` have in common (their types differ in what may be bound). */
 export interface SqliteStatement {
+  run(...values: never[]): unknown;
+  get(...values: never[]): unknown;
+  all(...values: never[]): unknown[];
+}
+
+/** The same statement, as it is called here. */
+export interface PreparedStatement {
   run(...values: SqlValue[]): unknown;
   get(...values: SqlValue[]): unknown;
   all(...values: SqlValue[]): unknown[];
