@@ -1,3 +1,4 @@
+export { cachedFolder } from './cache.ts';
 export { type ManualClock, manualClock } from './clock.ts';
 export { type TemporaryDirectory, temporaryDirectory } from './files.ts';
 export type { GitAuth } from './git/auth.ts';
@@ -12,7 +13,12 @@ export {
   startPostgres,
   startPostgresStandby,
 } from './postgres/server.ts';
-export { ServerStartError } from './process/server-process.ts';
+export {
+  type ServerCommand,
+  type ServerProcess,
+  ServerStartError,
+  startServerProcess,
+} from './process/server-process.ts';
 export { type Proxy, type ProxyOptions, startProxy } from './proxy.ts';
 export { type RedisCluster, startRedisCluster } from './redis/cluster.ts';
 export { RedisMissingError } from './redis/provision.ts';
