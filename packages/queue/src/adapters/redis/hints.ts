@@ -1,7 +1,7 @@
 import type { Hint } from '../../contract/index.ts';
 import { type RedisClient, silence } from './client.ts';
 
-/** Listens for hints on a connection of its own, made when somebody watches. */
+/** Listens for hints on a connection of its own, made when somebody watches for the first time. */
 export interface Hints {
   watch(listener: (hint: Hint) => void): () => void;
   close(): void;
@@ -35,12 +35,7 @@ export function createHints(client: RedisClient, channel: string): Hints {
     watch(listener) {
       listeners.add(listener);
       subscriber ??= listen();
-      return () => {
-        listeners.delete(listener);
-        if (listeners.size > 0) return;
-        subscriber?.disconnect();
-        subscriber = undefined;
-      };
+      return () => void listeners.delete(listener);
     },
     close() {
       listeners.clear();

@@ -197,6 +197,8 @@ local function writeLeases()
   Q.fence = firstFence + #claimed / 2 - 1
   callMany('HSET', 's:' .. session, sessionFields)
   callMany('HSET', 'l', leaseFields)
-  for class, taken in pairs(readyTaken) do call('HINCRBY', P .. 'n', class, -taken) end
+  for class, taken in pairs(readyTaken) do
+    if taken > 0 then call('HINCRBY', P .. 'n', class, -taken) end
+  end
 end
 `;

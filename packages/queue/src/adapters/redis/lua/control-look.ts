@@ -73,10 +73,10 @@ function operations.errorGroups(input)
 end
 
 function operations.children(input)
-  local answer, fields = {}, call('HGETALL', P .. 'k:' .. input.parentId)
-  for i = 1, #fields, 2 do
-    local child = cmsgpack.unpack(fields[i + 1])
-    answer[#answer + 1] = { fields[i], child.name, child.state, child.result, child.failure }
+  local answer = {}
+  for i, packed in ipairs(call('LRANGE', P .. 'k:' .. input.parentId, 0, -1)) do
+    local child = cmsgpack.unpack(packed)
+    answer[i] = { child.id, child.name, child.state, child.result, child.failure }
   end
   return answer
 end

@@ -65,7 +65,7 @@ end
 -- Bytes that count against retention.
 local function keptBytes(job, result)
   local bytes = job.bytes + (result and #result or 0)
-  for _, failure in ipairs(memoOf(job.id).failures) do bytes = bytes + #failure end
+  for _, failure in ipairs(memoOf(job.id).failures) do bytes = bytes + #cjson.decode(failure).message end
   return bytes
 end
 
@@ -135,8 +135,8 @@ end
 local function tellParent(child, state, result)
   local parent = loadJob(child.extras.p)
   if not parent or not parent.extras.n or parent.extras.n == 0 then return end
-  call('HSET', P .. 'k:' .. parent.id, child.id, cmsgpack.pack({
-    name = child.name, state = state, result = result or false, failure = lastFailure(child.id) or false,
+  call('RPUSH', P .. 'k:' .. parent.id, cmsgpack.pack({
+    id = child.id, name = child.name, state = state, result = result or false, failure = lastFailure(child.id) or false,
   }))
   parent.extras.n = parent.extras.n - 1
   if state ~= 'succeeded' and not child.extras.i then

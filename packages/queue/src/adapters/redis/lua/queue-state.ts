@@ -30,6 +30,8 @@ local function nextNumber(last)
   return math.max(last + 1, micros)
 end
 
+-- A hint goes out at once when a worker is idle, else (the note of that may have been lost) at most this often, in milliseconds.
+local HINT_EVERY = 50
 local hints = {}
 
 -- Q.due is a lower bound of everything that happens by itself at some time: before it there is nothing to sweep.
@@ -46,8 +48,8 @@ end
 
 -- idle: a worker would have taken more jobs, so tell when there are some.
 local function saveQueue(idle)
-  if hints.ready and Q.hungry then
-    Q.hungry = false
+  if hints.ready and (Q.hungry or Q.hintAt + HINT_EVERY <= now) then
+    Q.hungry, Q.hintAt = false, now
     call('PUBLISH', P .. 'hint', 'ready')
   end
   if hints.cancel then call('PUBLISH', P .. 'hint', 'cancel') end

@@ -121,7 +121,8 @@ local function lookAhead()
   end
   for _, state in ipairs({ 'succeeded', 'dead', 'cancelled' }) do
     local id = Q[state].count > 0 and call('ZRANGE', P .. 'f:' .. state, 0, 0)[1]
-    if id then dueAt(recordOf(id).at + Q.settings.retention[state].age) end
+    local rule, kept = Q.settings.retention[state], Q[state]
+    if id then dueAt((kept.count > rule.count or kept.bytes > rule.bytes) and now or recordOf(id).at + rule.age) end
   end
 end
 
