@@ -33,6 +33,7 @@ export class Limiter {
   readonly #onStoreDown: OnStoreDown;
   readonly #key: (ctx: CallContext) => string;
   readonly #clock: Clock;
+  readonly #inFlight = new WeakMap<RateTable, Float64Array>();
   readonly #instrumentation: RateLimitInstrumentation | undefined;
 
   constructor(options: RateLimitOptions) {
@@ -97,8 +98,9 @@ export class Limiter {
         cost,
         decision,
         ctx,
+        inFlight: this.#inFlightOf(table),
       });
-      if (decision.granted === 0) throw this.#refuse(ctx, decision, slot);
+      if (decision.granted === 0) throw this.#refuse(ctx, decision);
       if (decision.wait > 0) await this.#wait(ctx, slot, decision);
       if (decision.wait === 0 || !this.throttle.isPaused(table)) return this.#admit(ctx, slot, decision);
       slot.release();
@@ -111,10 +113,24 @@ export class Limiter {
     return { waiting: this.line.size, remaining, pausedFor: state.pausedFor, factor: state.factor };
   }
 
-  /** Feeds what a provider reported back into the shared state, by limit name. */
+  /** Feeds what a provider reported back into the shared state, by limit name, less what it does not know of yet: usage of calls in flight. */
   async report(ctx: CallContext, remaining: Readonly<Record<string, number>>): Promise<void> {
-    const values = this.#limits.map(({ name }) => remaining[name]);
-    if (values.some((value) => value !== undefined)) await this.#rates.correct(this.tableFor(ctx), values);
+    const table = this.tableFor(ctx);
+    const inFlight = this.#inFlightOf(table);
+    const values = this.#limits.map(({ name, burst }, i) => {
+      // The other processes have about as much in flight as we have.
+      const left = (remaining[name] ?? Number.POSITIVE_INFINITY) - (inFlight[i] ?? 0) * this.#fleet.count;
+      return left < burst ? Math.floor(left) : undefined;
+    });
+    if (values.some((value) => value !== undefined)) await this.#rates.correct(table, values);
+  }
+
+  #inFlightOf(table: RateTable): Float64Array {
+    const known = this.#inFlight.get(table);
+    if (known !== undefined) return known;
+    const units = new Float64Array(this.#limits.length);
+    this.#inFlight.set(table, units);
+    return units;
   }
 
   #decide(table: RateTable, request: DebitRequest): MaybePromise<DebitDecision> {
@@ -155,11 +171,11 @@ export class Limiter {
       limitedBy: [wait > 0 ? this.#nameOf(limitedBy) : undefined],
     });
     slot.instrumentation = this.#instrumentation;
+    slot.begin();
     return slot;
   }
 
-  #refuse(ctx: CallContext, { limitedBy, wait }: DebitDecision, slot: Slot): RateLimitedError {
-    slot.forget();
+  #refuse(ctx: CallContext, { limitedBy, wait }: DebitDecision): RateLimitedError {
     const error = new RateLimitedError(this.#nameOf(limitedBy), wait);
     this.#instrumentation?.onRefused?.({
       policy: this.#name,

@@ -13,6 +13,8 @@ export interface SlotParts {
   readonly cost: readonly number[];
   readonly decision: DebitDecision;
   readonly ctx: CallContext;
+  /** Units reserved by calls of this process that have not ended, per limit of the table. */
+  readonly inFlight: Float64Array;
 }
 
 /** A debit with what is needed to correct it. It is corrected once at most, by settling or by releasing. */
@@ -20,11 +22,10 @@ export class Slot implements Ticket {
   instrumentation: RateLimitInstrumentation | undefined;
   readonly #parts: SlotParts;
   #corrected = false;
-  #finished = false;
+  #running = false;
 
   constructor(parts: SlotParts) {
     this.#parts = parts;
-    for (const { estimate } of parts.limits) estimate?.begin(parts.ctx);
   }
 
   get waited(): number {
@@ -56,10 +57,27 @@ export class Slot implements Ticket {
     this.#adjust(this.#parts.cost.map((units) => -units));
   }
 
+  /** The wait is over, the call is made. */
+  begin(): void {
+    this.#running = true;
+    this.#count(1);
+  }
+
   forget(): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    for (const { estimate } of this.#parts.limits) estimate?.finish(this.#parts.ctx);
+    if (!this.#running) return;
+    this.#running = false;
+    this.#count(-1);
+  }
+
+  /** Only what is settled later counts as in flight: the provider has not seen it yet. */
+  #count(direction: 1 | -1): void {
+    const { limits, cost, ctx, inFlight } = this.#parts;
+    limits.forEach(({ estimate }, i) => {
+      if (estimate === undefined) return;
+      if (direction === 1) estimate.begin(ctx);
+      else estimate.finish(ctx);
+      inFlight[i] = (inFlight[i] ?? 0) + direction * (cost[i] ?? 0);
+    });
   }
 
   #adjust(delta: readonly number[]): void {

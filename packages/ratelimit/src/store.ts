@@ -120,7 +120,7 @@ export interface RateStore {
   debit(table: RateTable, requests: readonly DebitRequest[]): MaybePromise<readonly DebitDecision[]>;
   /** Gives back or adds units. What a limit has regained by idling in between is not given back twice. */
   adjust(table: RateTable, adjustments: readonly Adjustment[]): MaybePromise<void>;
-  /** Lowers what is left per limit to what a provider reported (never raises it); undefined leaves a limit as it is. */
+  /** Lowers what is left per limit to what a provider reported (never raises it); undefined leaves a limit as it is; a negative number is a debt. */
   correct(table: RateTable, remaining: readonly (number | undefined)[]): MaybePromise<void>;
   /** Stops the whole account for a time. */
   pause(table: RateTable, pause: Pause): MaybePromise<RateState>;

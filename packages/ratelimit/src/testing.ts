@@ -7,6 +7,7 @@ export {
   startFakeProvider,
 } from './testing/fake-provider.ts';
 export type { FakeGithubLimits } from './testing/github.ts';
+export { scaledClock } from './testing/scaled-clock.ts';
 export {
   type FullTurn,
   type ProviderApi,

@@ -117,7 +117,7 @@ return {}
 export const correctScript: string = `${prelude}
 for c = 1, ns do
   for i = 1, nl do
-    if arg[i] >= 0 then
+    if arg[i] ~= cjson.null then
       local k = (c - 1) * nl + i
       local used = max(0, limits[i][3] * shares[c] - arg[i] * shares[c])
       cells[k][pos[k]] = max(cells[k][pos[k]], now + ceil(used * interval[k]))

@@ -52,7 +52,7 @@ export class RedisRates implements RateStore {
   }
 
   async correct(table: RateTable, remaining: readonly (number | undefined)[]): Promise<void> {
-    await this.#run('correct', table, JSON.stringify(remaining.map((units) => units ?? -1)));
+    await this.#run('correct', table, JSON.stringify(remaining.map((units) => units ?? null)));
   }
 
   async pause(table: RateTable, { forMs, decrease, floor, cooldownMs }: Pause): Promise<RateState> {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type Clock, systemClock } from '../clock.ts';
 import { anthropicWire } from './anthropic.ts';
 import { AccountBuckets, type FakeLimits } from './buckets.ts';
 import { geminiWire } from './gemini.ts';
@@ -35,8 +36,8 @@ export interface FakeProviderOptions {
   readonly githubResource?: (path: string) => unknown;
   /** The part of the quota that somebody else uses all the time, 0 to 1. @default 0 */
   readonly others?: number;
-  /** Runs the limits' clocks faster: 60 turns a minute into a second. @default 1 */
-  readonly timeScale?: number;
+  /** Time of limits and latency; {@link scaledClock} lets an hour pass in minutes. @default systemClock */
+  readonly clock?: Clock;
   /** Milliseconds before the first byte. @default 0 */
   readonly latency?: number | ((request: ProviderRequest, turn: FullTurn) => number);
   /** API keys that are accepted. @default any */
@@ -133,6 +134,7 @@ class Engine {
   readonly requests: ProviderRequest[] = [];
   readonly faults: ActiveFault[] = [];
   readonly #options: FakeProviderOptions;
+  readonly #clock: Clock;
   readonly #accounts = new Map<string, AccountBuckets>();
   readonly #github: FakeGithub;
   readonly #byStatus: Record<number, number> = {};
@@ -141,10 +143,11 @@ class Engine {
 
   constructor(options: FakeProviderOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#respond = options.respond ?? (() => ({}));
     this.#others = options.others ?? 0;
     const resource = options.githubResource ?? ((path) => ({ path }));
-    this.#github = new FakeGithub(options.github ?? {}, Date.now, options.timeScale ?? 1, resource);
+    this.#github = new FakeGithub(options.github ?? {}, () => this.#clock.now(), resource);
   }
 
   setRespond(respond: Respond): void {
@@ -183,7 +186,7 @@ class Engine {
       path: url,
       headers: incoming.headers,
       body,
-      at: Date.now(),
+      at: this.#clock.now(),
       ...meaning,
     };
     this.requests.push(request);
@@ -207,11 +210,11 @@ class Engine {
     const turn = complete(await this.#respond(request), inputEstimate, () => `${id.slice(0, 20)}${calls++}`);
     const buckets = this.#account(`${key}/${request.model}`);
     const blocked = buckets.admit(turn.usage.input - turn.usage.cacheRead);
-    const headers = (): Record<string, string> => wire.limitHeaders(buckets, Date.now());
+    const headers = (): Record<string, string> => wire.limitHeaders(buckets, this.#clock.now());
     if (blocked !== undefined) {
-      return this.#refuse(wire, outgoing, 'rate-limit', 429, this.#retryAfter(blocked.waitMs), headers());
+      return this.#refuse(wire, outgoing, 'rate-limit', 429, Math.ceil(blocked.waitMs / 1000), headers());
     }
-    await pause(latencyOf(this.#options, request, turn));
+    await this.#pause(latencyOf(this.#options, request, turn));
     buckets.output?.take(turn.usage.output);
     if (!request.stream) return send(outgoing, 200, headers(), wire.reply(turn, request, id));
     outgoing.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', ...headers() });
@@ -224,7 +227,7 @@ class Engine {
     this.#github.inFlight += 1;
     const ifNoneMatch = headers['if-none-match'];
     const answer = this.#github.answer(method, path, body, typeof ifNoneMatch === 'string' ? ifNoneMatch : undefined);
-    await pause(
+    await this.#pause(
       latencyOf(
         this.#options,
         request,
@@ -260,7 +263,7 @@ class Engine {
       );
       outgoing.writeHead(200, { 'content-type': 'text/event-stream' });
       if (first !== undefined) outgoing.write(encode(first));
-      await pause(10);
+      await this.#pause(10);
     }
     outgoing.destroy();
   }
@@ -283,19 +286,17 @@ class Engine {
     );
   }
 
-  /** Whole seconds as in life; hundredths when the clocks run faster. */
-  #retryAfter(waitMs: number): number {
-    return (this.#options.timeScale ?? 1) === 1 ? Math.ceil(waitMs / 1000) : Math.ceil(waitMs / 10) / 100;
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0) await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, ms));
   }
 
   #account(name: string): AccountBuckets {
     const known = this.#accounts.get(name);
     if (known !== undefined) return known;
-    const windowMs = 60_000 / (this.#options.timeScale ?? 1);
     const buckets = new AccountBuckets(
       this.#options.limits ?? {},
-      windowMs,
-      () => performance.timeOrigin + performance.now(),
+      60_000,
+      () => this.#clock.monotonic(),
       () => this.#others,
     );
     this.#accounts.set(name, buckets);
@@ -328,10 +329,6 @@ function apiKeyOf({ headers, path }: ProviderRequest): string {
 
 function latencyOf({ latency = 0 }: FakeProviderOptions, request: ProviderRequest, turn: FullTurn): number {
   return typeof latency === 'number' ? latency : latency(request, turn);
-}
-
-async function pause(ms: number): Promise<void> {
-  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function read(incoming: IncomingMessage): Promise<string> {

@@ -31,17 +31,15 @@ const minute = 60_000;
 export class FakeGithub {
   readonly #limits: Required<FakeGithubLimits>;
   readonly #now: () => number;
-  readonly #scale: number;
   readonly #resources: (path: string) => unknown;
   #windowStart: number;
   #used = 0;
   #spent: { at: number; points: number; write: boolean }[] = [];
   inFlight = 0;
 
-  constructor(limits: FakeGithubLimits, now: () => number, scale: number, resources: (path: string) => unknown) {
+  constructor(limits: FakeGithubLimits, now: () => number, resources: (path: string) => unknown) {
     this.#limits = { primary: 5_000, points: 900, writesPerMinute: 80, writesPerHour: 500, concurrent: 100, ...limits };
     this.#now = now;
-    this.#scale = scale;
     this.#resources = resources;
     this.#windowStart = now();
   }
@@ -61,14 +59,14 @@ export class FakeGithub {
 
   #refuse(write: boolean, free: boolean): GithubAnswer | undefined {
     const now = this.#now();
-    if (now - this.#windowStart >= hour / this.#scale) {
+    if (now - this.#windowStart >= hour) {
       this.#windowStart = now;
       this.#used = 0;
     }
     if (this.inFlight > this.#limits.concurrent) return this.#secondary();
     if (!free && this.#used >= this.#limits.primary) return this.#primary();
-    this.#spent = this.#spent.filter(({ at }) => at > now - hour / this.#scale);
-    const lastMinute = this.#spent.filter(({ at }) => at > now - minute / this.#scale);
+    this.#spent = this.#spent.filter(({ at }) => at > now - hour);
+    const lastMinute = this.#spent.filter(({ at }) => at > now - minute);
     const points = lastMinute.reduce((sum, spent) => sum + spent.points, 0) + (write ? 5 : 1);
     const writes = lastMinute.filter((spent) => spent.write).length;
     const writesPerHour = this.#spent.filter((spent) => spent.write).length;
@@ -85,12 +83,11 @@ export class FakeGithub {
 
   #secondary(): GithubAnswer {
     const message = 'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.';
-    const retryAfter = String(Math.max(1, Math.ceil(60 / this.#scale)));
-    return { status: 403, headers: { ...this.#headers(), 'retry-after': retryAfter }, body: { message } };
+    return { status: 403, headers: { ...this.#headers(), 'retry-after': '60' }, body: { message } };
   }
 
   #headers(): Record<string, string> {
-    const reset = Math.ceil((this.#windowStart + hour / this.#scale) / 1000);
+    const reset = Math.ceil((this.#windowStart + hour) / 1000);
     return {
       'x-ratelimit-limit': String(this.#limits.primary),
       'x-ratelimit-remaining': String(Math.max(0, this.#limits.primary - this.#used)),

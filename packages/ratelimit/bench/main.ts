@@ -1,0 +1,24 @@
+import { parseArgs } from 'node:util';
+import { fleet } from './fleet.ts';
+import type { Bench, Result } from './result.ts';
+
+const benches: readonly Bench[] = [fleet];
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+});
+const wanted = values.only?.split(',');
+const results: Result[] = [];
+for (const bench of benches) {
+  const selected = (metric: string): boolean =>
+    wanted === undefined || wanted.some((prefix) => metric.startsWith(prefix));
+  if (!bench.metrics.some(selected)) continue;
+  results.push(...(await bench.run({ quick: values.quick })).filter(({ metric }) => selected(metric)));
+}
+if (values.json) console.log(JSON.stringify(results));
+else console.table(results);
+process.exit(0);
