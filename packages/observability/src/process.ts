@@ -52,9 +52,9 @@ export function watchProcess(metrics: Metrics, collectors: Collectors): ProcessW
   const lagOf = (ns: number): number => Math.max(0, ns / nanoseconds - resolution / 1_000);
 
   const removeProcess = collectors.add('process', () => {
-    metrics.eventLoopLag.set(lagOf(delay.percentile(50)), '0.5');
-    metrics.eventLoopLag.set(lagOf(delay.percentile(99)), '0.99');
-    metrics.eventLoopLag.set(lagOf(delay.max), '1');
+    metrics.eventLoopLag.set(lagOf(delay.percentile(50)), 'p50');
+    metrics.eventLoopLag.set(lagOf(delay.percentile(99)), 'p99');
+    metrics.eventLoopLag.set(lagOf(delay.max), 'max');
     delay.reset();
     const before = use;
     use = performance.eventLoopUtilization();

@@ -59,7 +59,7 @@ describe('metrics', () => {
     for (const { waitMs } of jobs) obs.runs.start.observe(waitMs / 1_000, 'agent');
     const text = await scrape(obs);
     for (const labels of [
-      'millrace_queue_wait_seconds_bucket{queue="q",job="n"',
+      'millrace_queue_wait_seconds_bucket{queue="q",job_name="n"',
       'millrace_run_start_seconds_bucket{agent="agent"',
     ]) {
       expect(text).toContain(`${labels},le="5"} 1\n`);

@@ -13,8 +13,8 @@ export const processMetrics = {
     type: 'gauge',
     unit: 'seconds',
     help: 'Delay of the event loop since the last scrape.',
-    labels: ['quantile'],
-    values: { quantile: ['0.5', '0.99', '1'] },
+    labels: ['stat'],
+    values: { stat: ['p50', 'p99', 'max'] },
     advice: 'Something computes for long without a pause: take a CPU profile.',
   },
   eventLoopUse: {

@@ -1,0 +1,113 @@
+import type { Alert } from '../alert.ts';
+
+/** Alerts about jobs and their workers. */
+export const queueAlerts: readonly Alert[] = [
+  {
+    name: 'MillraceQueueOldestAge',
+    severity: 'page',
+    for: '5m',
+    expr: 'max by (queue) (millrace_queue_oldest_age_seconds) > 300 unless max by (queue) (millrace_queue_paused) == 1',
+    summary: 'The oldest ready job of {{ $labels.queue }} is {{ $value | humanizeDuration }} old.',
+    impact: 'At least one job does not get its turn, whatever the averages say.',
+    look: [
+      '`queue.inspect.explain(id)` of the oldest job: quota, pause, or no worker that knows its name.',
+      'The sessions of the queue.',
+    ],
+    act: ['Start workers that know the job’s name.', 'Raise the quota of the tenant that waits.'],
+  },
+  {
+    name: 'MillraceQueueNoConsumers',
+    severity: 'page',
+    for: '2m',
+    expr: 'max by (queue) (millrace_queue_sessions) == 0 and max by (queue) (millrace_queue_depth{state="ready"}) > 0',
+    summary: '{{ $labels.queue }} has ready jobs and no worker.',
+    impact: 'Nothing is worked on.',
+    look: [
+      'Do worker processes run?',
+      'Can they reach the store (`millrace_queue_store_errors_total`)?',
+      'Did the last deployment scale them to zero?',
+    ],
+    act: ['Start workers.', 'Mend the way from the workers to the store.'],
+  },
+  {
+    name: 'MillraceQueuePaused',
+    severity: 'ticket',
+    for: '1h',
+    expr: 'max by (queue) (millrace_queue_paused) == 1',
+    summary: '{{ $labels.queue }} has been paused for an hour.',
+    impact: 'Jobs pile up until somebody resumes the queue.',
+    look: ['Who paused it, and why?'],
+    act: ['`queue.resume()` when the reason is gone.'],
+  },
+  {
+    name: 'MillraceDeadLettersGrow',
+    severity: 'ticket',
+    for: '5m',
+    expr: 'sum by (queue, job_name) (increase(millrace_jobs_total{outcome="dead"}[30m])) > 5',
+    summary: '{{ $value | humanize }} jobs {{ $labels.job_name }} of {{ $labels.queue }} have died within 30 minutes.',
+    impact: 'Work was given up; somebody expected its result.',
+    look: [
+      '`queue.deadLetters.list()` grouped by error.',
+      '`millrace_jobs_total` by `error_class`: ours, a provider’s or a machine’s?',
+      'The last deployment.',
+    ],
+    act: [
+      'Mend the cause, then `queue.deadLetters.redrive()` with a rate limit.',
+      'Purge what is not wanted any more.',
+    ],
+  },
+  {
+    name: 'MillraceRedeliveryStorm',
+    severity: 'page',
+    for: '5m',
+    expr: 'sum by (queue) (rate(millrace_job_redeliveries_total[10m])) > 0.05 * sum by (queue) (rate(millrace_jobs_total[10m])) and sum by (queue) (increase(millrace_job_redeliveries_total[10m])) > 5',
+    summary: 'More than 5 % of the deliveries of {{ $labels.queue }} end without a settlement.',
+    impact: 'Work is done again and again; attempts are used up and jobs die without a fault of theirs.',
+    look: [
+      'Workers that are killed: memory limits, evictions, crashes.',
+      '`millrace_event_loop_lag_seconds`: is a worker too busy to renew its session?',
+      'Heartbeat errors of the store.',
+    ],
+    act: [
+      'Stop the deployment or the job that kills workers.',
+      'Give workers more memory, or lower their concurrency.',
+    ],
+  },
+  {
+    name: 'MillraceLeasesLost',
+    severity: 'ticket',
+    for: '5m',
+    expr: 'sum by (queue, reason) (increase(millrace_lease_lost_total[15m])) > 3',
+    summary: 'Workers of {{ $labels.queue }} lose leases of jobs that they run ({{ $labels.reason }}).',
+    impact: 'The same job runs twice; the fence keeps the first one from writing.',
+    look: [
+      'Pauses of the process or the machine.',
+      'The way to the store.',
+      'For `visibility`: handlers that do not extend in time.',
+    ],
+    act: ['Lengthen the lease, or extend it more often.', 'Move long computations off the event loop.'],
+  },
+  {
+    name: 'MillraceQueueStoreErrors',
+    severity: 'page',
+    for: '5m',
+    expr: 'sum by (queue, operation) (rate(millrace_queue_store_errors_total[5m])) > 0.1',
+    summary: 'Calls to the store of {{ $labels.queue }} fail ({{ $labels.operation }}).',
+    impact: 'Enqueueing or claiming stops; with failing heartbeats leases are lost after their time.',
+    look: [
+      'Is the store up, and does it have room (memory, disk, connections)?',
+      'The lines `queue.store_error` for the code.',
+    ],
+    act: ['Mend the store or the network. Nothing is lost: calls are repeated.'],
+  },
+  {
+    name: 'MillraceBackpressure',
+    severity: 'ticket',
+    for: '10m',
+    expr: 'sum by (queue, scope) (rate(millrace_queue_rejected_total[10m])) > 1',
+    summary: '{{ $labels.queue }} refuses {{ $value | humanize }} jobs per second (limit of the {{ $labels.scope }}).',
+    impact: 'Producers are told to come again later.',
+    look: ['Is one tenant the source (`millrace_tenant_rejected_total`)?', 'Are the workers slower than usual?'],
+    act: ['Add workers.', 'Raise the limit only if the store has room for it.'],
+  },
+];
