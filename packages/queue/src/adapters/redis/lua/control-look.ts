@@ -31,16 +31,11 @@ function operations.counts()
   return answer
 end
 
-local function readyAtOf(body)
-  local number, readyAt = string.match(body, '^(%d+),([%dw]*),')
-  return tonumber(readyAt) or math.floor(number / 1000)
-end
-
 -- The live head of a line, seen past at most 100 tombstones.
 local function oldestOfLine(class, name)
   for _, id in ipairs(call('LRANGE', lineOf(class, name), 0, 100)) do
     local body = call('HGET', P .. 'b', id)
-    if body and call('HEXISTS', P .. 'x', class .. ':' .. name .. '\n' .. id) == 0 then return readyAtOf(body) end
+    if body and call('HEXISTS', P .. 'x', class .. ':' .. name .. '\n' .. id) == 0 then return readyAtOf(parseJob(id, body)) end
   end
 end
 

@@ -27,6 +27,10 @@ local function formatJob(job)
   }, ',')
 end
 
+local function readyAtOf(job)
+  return tonumber(job.readyAt) or math.floor(job.number / 1000)
+end
+
 local function loadJob(id)
   local body = call('HGET', P .. 'b', id)
   return body and parseJob(id, body)
@@ -64,12 +68,41 @@ local function addFailure(id, failure)
   storeMemo(id, memo)
 end
 
+local function standsBefore(id, job)
+  local body = call('HGET', P .. 'b', id)
+  if not body then return true end
+  local other = parseJob(id, body)
+  local mine, theirs = readyAtOf(job), readyAtOf(other)
+  if mine ~= theirs then return theirs < mine end
+  return tonumber(other.number) < tonumber(job.number)
+end
+
+-- How far from the head a job that was given back looks for its old place.
+local PUT_BACK_REACH = 50
+
+-- Puts a job that was at the head of its line once before the first that became ready after it.
+local function putBack(job)
+  local line, tenant = lineOf(job.priority, job.tenant), tenantOf(job.tenant)
+  local pivot, place
+  for index = 0, PUT_BACK_REACH do
+    local id = call('LINDEX', line, index)
+    if not id then break end
+    pivot, place = id, 'AFTER'
+    if not standsBefore(id, job) then
+      place = 'BEFORE'
+      break
+    end
+  end
+  local length = pivot and call('LINSERT', line, place, pivot, job.id) or call('LPUSH', line, job.id)
+  noteReady(tenant, job.priority, length, 1)
+end
+
 -- Puts a job that waits nowhere yet among the waiting. readyAt nil: until another job lets it go.
 local function makeWaiting(job, readyAt, atHead)
   if readyAt and readyAt <= now then
     if not atHead then job.readyAt = digits(readyAt) end
     count(job, 'ready', 1)
-    pushReady(tenantOf(job.tenant), job.priority, { job.id }, atHead)
+    if atHead then putBack(job) else pushReady(tenantOf(job.tenant), job.priority, { job.id }) end
   else
     job.readyAt = readyAt and digits(readyAt) or 'w'
     count(job, 'delayed', 1)

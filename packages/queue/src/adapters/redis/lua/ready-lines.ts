@@ -64,18 +64,23 @@ local function count(job, state, sign)
   Q.waitingBytes = Q.waitingBytes + sign * job.bytes
 end
 
--- Puts ids, counted as ready already, at the end of their line, or before its head.
-local function pushReady(tenant, class, ids, atHead)
-  local length
-  for first = 1, #ids, 1000 do
-    length = call(atHead and 'LPUSH' or 'RPUSH', lineOf(class, tenant.name), unpack(ids, first, math.min(first + 999, #ids)))
-  end
-  if length == #ids then
+-- The line has length ids now, added of them new.
+local function noteReady(tenant, class, length, added)
+  if length == added then
     call('SADD', P .. 'tc:' .. tenant.name, class)
     enterRing(tenant, class)
   end
-  call('HINCRBY', P .. 'n', class, #ids)
+  call('HINCRBY', P .. 'n', class, added)
   hints.ready = true
+end
+
+-- Puts ids, counted as ready already, at the end of their line.
+local function pushReady(tenant, class, ids)
+  local length
+  for first = 1, #ids, 1000 do
+    length = call('RPUSH', lineOf(class, tenant.name), unpack(ids, first, math.min(first + 999, #ids)))
+  end
+  noteReady(tenant, class, length, #ids)
 end
 
 local function buryReady(job)
