@@ -1,4 +1,4 @@
-import { type Clock, sleep } from './clock.ts';
+import type { Clock } from './clock.ts';
 import type { QueueAdapter, QueueStorage } from './contract/index.ts';
 import { QueueClosedError, StoreUnavailableError } from './errors.ts';
 
@@ -70,18 +70,22 @@ export function createOpened(options: OpenOptions): Opened {
   };
 }
 
-/** Waits for `promise` at most `timeout` milliseconds, or until the signal aborts. */
-async function bounded<T>(clock: Clock, promise: Promise<T>, timeout: number, signal?: AbortSignal): Promise<T> {
-  const over = new AbortController();
-  const stop = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
-  const late = sleep(clock, timeout, stop).then(() => {
-    throw new StoreUnavailableError(`The store has not answered within ${timeout} ms.`);
+/** Waits for `promise` at most `timeout` milliseconds, or until the signal aborts. Leaves no timer and no listener. */
+function bounded<T>(clock: Clock, promise: Promise<T>, timeout: number, signal?: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => settle(() => reject(signal?.reason));
+    const timer = clock.setTimeout(() => {
+      settle(() => reject(new StoreUnavailableError(`The store has not answered within ${timeout} ms.`)));
+    }, timeout);
+    const settle = (how: () => void): void => {
+      clock.clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+      how();
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    promise.then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    over.abort();
-    late.catch(() => undefined);
-    promise.catch(() => undefined);
-  }
 }

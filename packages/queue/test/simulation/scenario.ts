@@ -1,0 +1,258 @@
+import type {
+  AdapterContext,
+  createQueue,
+  defineJob,
+  HandlerContext,
+  QueueAdapter,
+  QueueStorage,
+} from '@millrace/queue';
+import type { memoryAdapter } from '@millrace/queue/memory';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { createModel, type Model } from './model.ts';
+import { createWorld, type Process, randomOf, type World } from './world.ts';
+
+/** The code under test: the package itself, or a copy with a bug planted. */
+export interface Subject {
+  readonly createQueue: typeof createQueue;
+  readonly defineJob: typeof defineJob;
+  readonly memoryAdapter: typeof memoryAdapter;
+}
+
+/** How often what goes wrong, from 0 to 1. */
+interface Faults {
+  readonly before: number;
+  readonly after: number;
+  readonly hang: number;
+  readonly late: number;
+  readonly jumps: boolean;
+}
+
+const lease = 2_000;
+/** From then on nothing goes wrong any more, and everything must come to its end. */
+const calmAt = 8_000;
+const deadline = 120_000;
+
+const anything: StandardSchemaV1<number> = {
+  '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as number }) },
+};
+
+/** A handler that is running. */
+interface Running {
+  readonly process: Process;
+  readonly ctx: HandlerContext;
+}
+
+/**
+ * Runs one scenario: producers and workers over a store that fails, in processes that crash and pause. The seed decides everything.
+ *
+ * @returns what was violated, in the order in which it was seen
+ */
+export async function simulate(seed: number, subject: Subject): Promise<readonly string[]> {
+  const random = randomOf(seed);
+  const scenario = new Scenario(random, subject);
+  return scenario.play();
+}
+
+class Scenario {
+  readonly #random: () => number;
+  readonly #subject: Subject;
+  readonly #world: World = createWorld();
+  readonly #model: Model = createModel();
+  readonly #adapter: QueueAdapter;
+  readonly #faults: Faults;
+  readonly #running = new Map<string, Set<Running>>();
+  #processes = 0;
+
+  constructor(random: () => number, subject: Subject) {
+    this.#random = random;
+    this.#subject = subject;
+    this.#adapter = subject.memoryAdapter();
+    const level = random() < 0.2 ? 0 : random() * 0.12;
+    this.#faults = { before: level, after: level, hang: level / 3, late: level / 3, jumps: random() < 0.2 };
+  }
+
+  async play(): Promise<readonly string[]> {
+    const workers = 1 + Math.floor(this.#random() * 3);
+    for (let n = 0; n < workers; n += 1) this.#startWorker();
+    void this.#produce(4 + Math.floor(this.#random() * 10));
+    this.#world.after(calmAt, () => this.#startWorker());
+    const done = (): boolean =>
+      this.#model.violations.length > 0 || (this.#world.time() > calmAt && this.#model.open().length === 0);
+    const ended = await this.#world.run(done, deadline);
+    if (this.#model.violations.length > 0) return this.#model.violations;
+    return ended ? [] : [`never ended: ${this.#model.open().join(' ')}`];
+  }
+
+  #chance(share: number): boolean {
+    return this.#world.time() < calmAt && this.#random() < share;
+  }
+
+  #queueFor(process: Process): ReturnType<Subject['createQueue']> {
+    const options = { maxAttempts: 4, backoff: () => Math.floor(this.#random() * 300) };
+    return this.#subject.createQueue({
+      adapter: this.#networkTo(process),
+      clock: process.clock,
+      random: this.#random,
+      jobs: [
+        this.#subject.defineJob('work', anything, options),
+        this.#subject.defineJob('watched', anything, { ...options, visibility: 900 }),
+      ],
+    }) as ReturnType<Subject['createQueue']>;
+  }
+
+  #spawn(): Process {
+    this.#processes += 1;
+    return this.#world.spawn(`p${this.#processes}`);
+  }
+
+  async #produce(count: number): Promise<void> {
+    const process = this.#spawn();
+    const queue = this.#queueFor(process) as unknown as ReturnType<typeof createTyped>;
+    await this.#limit(process);
+    for (let n = 0; n < count; n += 1) {
+      const options = {
+        tenant: `t${Math.floor(this.#random() * 3)}`,
+        priority: Math.floor(this.#random() * 2),
+        ...(this.#random() < 0.2 && { delay: Math.floor(this.#random() * 1_500) }),
+      };
+      const name = this.#random() < 0.2 ? 'watched' : 'work';
+      const send = this.#random() < 0.12 ? queue.enqueueFlow(familyOf(n, options)) : queue.enqueue(name, n, options);
+      // What the store has not confirmed, nobody was promised; the model takes what the store accepted.
+      await send.catch(() => undefined);
+      await new Promise<void>((resolve) => void process.clock.setTimeout(resolve, this.#random() * 300));
+    }
+  }
+
+  async #limit(process: Process): Promise<void> {
+    if (this.#random() < 0.5) return;
+    const cap = 1 + Math.floor(this.#random() * 2);
+    const storage = await this.#adapter.open(this.#contextOf(process));
+    await storage.control('limitTenant', { tenant: 't0', limits: { maxLeased: cap } });
+    this.#model.capped('t0', cap);
+  }
+
+  #contextOf(process: Process): AdapterContext {
+    return { queue: 'default', clock: process.clock, random: this.#random };
+  }
+
+  #startWorker(): void {
+    const process = this.#spawn();
+    const queue = this.#queueFor(process) as unknown as ReturnType<typeof createTyped>;
+    const handler = (job: { readonly id: string }, ctx: HandlerContext): Promise<unknown> =>
+      this.#handle(process, job.id, ctx);
+    const concurrency = 1 + Math.floor(this.#random() * 3);
+    const worker = queue.work(
+      { work: handler, watched: handler },
+      { lease, pollInterval: 600, concurrency, callTimeout: 700, prefetch: Math.floor(this.#random() * 3) },
+    );
+    if (this.#world.time() < calmAt) this.#planTrouble(process, () => void worker.drain({ timeout: 200 }));
+  }
+
+  /** The process is killed, paused (perhaps longer than its lease), drained, or left alone; a killed one is replaced. */
+  #planTrouble(process: Process, drain: () => void): void {
+    const kind = this.#random();
+    const at = this.#random() * (calmAt - 1_000);
+    this.#world.after(at, () => {
+      if (kind < 0.3) {
+        process.alive = false;
+        this.#startWorker();
+      } else if (kind < 0.6) {
+        process.pausedUntil = this.#world.time() + this.#random() * 2 * lease;
+      } else if (kind < 0.75) {
+        drain();
+        this.#startWorker();
+      }
+      if (this.#faults.jumps) this.#world.jump((this.#random() - 0.5) * 2 * lease);
+    });
+  }
+
+  async #handle(process: Process, id: string, ctx: HandlerContext): Promise<unknown> {
+    const running = this.#running.get(id) ?? new Set<Running>();
+    this.#running.set(id, running);
+    this.#checkAlone(id, running);
+    const mine: Running = { process, ctx };
+    running.add(mine);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error));
+        process.clock.setTimeout(resolve, this.#random() * (this.#random() < 0.2 ? 3_000 : 200));
+      });
+      if (this.#random() < 0.15) throw new Error('the handler failed');
+      if (this.#random() < 0.05) ctx.snooze(Math.floor(this.#random() * 500));
+      return undefined;
+    } finally {
+      running.delete(mine);
+    }
+  }
+
+  /** Whoever still runs the job elsewhere, awake, must know that its lease is over. Store clocks that jump take leases away early: no promise then. */
+  #checkAlone(id: string, running: ReadonlySet<Running>): void {
+    if (this.#faults.jumps) return;
+    for (const { process, ctx } of running) {
+      const awake = process.alive && process.pausedUntil <= this.#world.time();
+      if (awake && !ctx.signal.aborted) {
+        this.#model.violations.push(`${id} runs twice, and ${process.name} with fence ${ctx.fence} has not been told`);
+      }
+    }
+  }
+
+  /** The store as a process sees it: over a network that delays, loses and repeats. */
+  #networkTo(process: Process): QueueAdapter {
+    const open = async (context: AdapterContext): Promise<QueueStorage> => {
+      const storage = await this.#adapter.open(context);
+      return {
+        ...storage,
+        enqueue: (request) =>
+          this.#call(process, async () => {
+            const answers = await storage.enqueue(request);
+            this.#model.enqueued(request.jobs, answers);
+            return answers;
+          }),
+        exchange: (request) =>
+          this.#call(process, async () => {
+            const answer = await storage.exchange(request);
+            this.#model.exchanged(request, answer);
+            return answer;
+          }),
+        control: (operation, input) => this.#call(process, () => storage.control(operation, input)),
+        // Hints may be lost: here all of them are.
+        watch: () => () => undefined,
+      };
+    };
+    return { ...this.#adapter, open };
+  }
+
+  #call<T>(process: Process, effect: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const answer = (deliver: () => void): void => void process.clock.setTimeout(deliver, this.#random() * 15);
+      const fail = (text: string): void => answer(() => reject(new Error(text)));
+      const late = this.#chance(this.#faults.late) ? 1_500 : 0;
+      this.#world.after(late + this.#random() * 15, () => {
+        if (this.#chance(this.#faults.before)) return fail('connection refused');
+        const hangs = this.#chance(this.#faults.hang);
+        const lost = this.#chance(this.#faults.after);
+        effect().then(
+          (value) => {
+            if (lost) fail('connection reset');
+            else if (!hangs) answer(() => resolve(value));
+          },
+          (error: unknown) => answer(() => reject(error as Error)),
+        );
+        return undefined;
+      });
+    });
+  }
+}
+
+function familyOf(n: number, options: { readonly tenant: string; readonly priority: number }) {
+  const child = { name: 'work' as const, payload: n, ...options, onFailure: 'ignore' as const };
+  return { name: 'work' as const, payload: n, ...options, children: [child, child] };
+}
+
+/** Only for its type: the queue of the scenarios. */
+function createTyped(subject: Subject) {
+  return subject.createQueue({
+    url: 'memory:',
+    jobs: [subject.defineJob('work', anything), subject.defineJob('watched', anything)],
+  });
+}

@@ -1,0 +1,49 @@
+import { createQueue, defineJob } from '@millrace/queue';
+import { memoryAdapter } from '@millrace/queue/memory';
+import { expect, it } from 'vitest';
+import { simulateShares } from './fairness.ts';
+import { simulate } from './scenario.ts';
+
+const subject = { createQueue, defineJob, memoryAdapter };
+const seeds = Number(process.env.SIMULATION_SEEDS ?? 10_000);
+const first = Number(process.env.SIMULATION_FIRST ?? 1);
+
+it(`${seeds} seeds of crashes, pauses, clock jumps and store faults violate nothing`, {
+  timeout: 300_000,
+}, async () => {
+  for (let seed = first; seed < first + seeds; seed += 1) {
+    const violations = await simulate(seed, subject);
+    expect(violations, `SIMULATION_FIRST=${seed} SIMULATION_SEEDS=1 repeats it`).toEqual([]);
+  }
+});
+
+it('a seed repeats exactly', async () => {
+  const trace = async (): Promise<string> => {
+    const calls: string[] = [];
+    const adapter: typeof memoryAdapter = () => {
+      const inner = memoryAdapter();
+      return {
+        ...inner,
+        open: async (context) => {
+          const storage = await inner.open(context);
+          return {
+            ...storage,
+            exchange: (request) => {
+              calls.push(JSON.stringify(request));
+              return storage.exchange(request);
+            },
+          };
+        },
+      };
+    };
+    await simulate(77, { ...subject, memoryAdapter: adapter });
+    return calls.join('\n');
+  };
+  expect(await trace()).toBe(await trace());
+});
+
+it('shares under saturation are within 10 % of the weights', async () => {
+  for (let seed = 1; seed <= 100; seed += 1) {
+    expect(await simulateShares(seed, subject), `seed ${seed}`).toEqual([]);
+  }
+});
