@@ -63,7 +63,9 @@ function summarize(run: RunView, origin: string): void {
   say(`branch  ${run.branch ?? 'none: the agent changed nothing'}`);
   if (run.commitSha) say(`commit  ${run.commitSha}`);
   if (stat)
-    say(`diff    ${stat.filesChanged} files changed, ${stat.insertions} insertions(+), ${stat.deletions} deletions(-)`);
+    say(
+      `diff    ${stat.filesChanged} ${stat.filesChanged === 1 ? 'file' : 'files'} changed, ${stat.insertions} insertions(+), ${stat.deletions} deletions(-)`,
+    );
   if (run.branch) say(`\nSee it:  git -C ${origin} show ${run.branch}`);
 }
 

@@ -56,7 +56,7 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   const start = (role: Role): void => closing.add(role.name, role.stop);
 
   let url = '';
-  const gateway = openGateway(config, db, () => url, onError);
+  const gateway = openGateway({ config, db, url: () => url, instrumentation: observability.rateLimit, onError });
   const api = plays('api') ? await openApi(parts, closing, onError) : undefined;
   const app = createApp({
     config,

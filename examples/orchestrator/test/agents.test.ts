@@ -52,8 +52,8 @@ const agents: readonly NewRunInput['agent'][] = [
 ];
 
 for (const agent of agents) {
-  // Hundreds of megabytes that need a registry: installed on demand, see `npm run agents`.
-  test.skipIf(!isInstalled(agent.type))(
+  // biome-ignore format: the reason stays on the line
+  test.skipIf(!isInstalled(agent.type))( // hundreds of megabytes, installed on demand: see `npm run agents`
     `the real ${agent.type} edits a file through the gateway, and its branch is pushed`,
     async () => {
       provider.respond(
@@ -77,6 +77,7 @@ for (const agent of agents) {
       expect(lines).toContain('Written.');
       expect(done.usage.inputTokens).toBeGreaterThan(0);
       expect(done.usage.outputTokens).toBeGreaterThan(0);
+      expect(done.usage.costMicroUsd).toBeGreaterThan(0);
       expect(lines.join('\n')).not.toContain('the-real-key');
     },
     150_000,
@@ -88,6 +89,25 @@ async function logOf(id: string): Promise<string[]> {
   const { lines } = (await response.json()) as { lines: { text: string }[] };
   return lines.map((line) => line.text);
 }
+
+// biome-ignore format: the reason stays on the line
+test.skipIf(!isInstalled('claude'))( // hundreds of megabytes, installed on demand: see `npm run agents`
+  'a run whose own budget is too small for its agent has failed, and its tenant was charged nothing',
+  async () => {
+    const { client, origin } = orchestrator;
+    const agent = { type: 'claude' as const, prompt: 'Hello.', model: 'claude-sonnet-4-5' };
+    const run = await client.submit({ repo: origin, agent, budgetMicroUsd: 1, timeout: '60s' });
+    const done = await waitFor(
+      async () => {
+        const now = await client.get(run.id);
+        return now.finishedAt ? now : undefined;
+      },
+      { timeout: 90_000 },
+    );
+    expect(done).toMatchObject({ state: 'failed', error: { code: 'ERR_RUN_BUDGET' }, usage: { costMicroUsd: 0 } });
+  },
+  120_000,
+);
 
 test('an agent that is not installed fails its run with the command that installs it', async () => {
   await using bare = await startTestOrchestrator({ ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: provider.url });

@@ -65,7 +65,7 @@ const conversations: readonly (readonly [ProviderName, string, string, object])[
 
 describe('passes calls on with the real key, and meters them', () => {
   test.each(conversations)('%s %s %s', async (name, model, path, body) => {
-    const lease = gateway.open(callerOf(name), () => {});
+    const lease = await gateway.open(callerOf(name), () => {});
     const answer = await call(name, lease.access.token, path, body);
     expect(answer.status, answer.text).toBe(200);
     expect(answer.text).toContain('Hello.');
@@ -80,7 +80,7 @@ describe('passes calls on with the real key, and meters them', () => {
 
 describe('refuses', () => {
   test('a token that is closed, unknown, or of another provider', async () => {
-    const lease = gateway.open(callerOf('openai'), () => {});
+    const lease = await gateway.open(callerOf('openai'), () => {});
     const body = { model: 'x', messages: [] };
     expect((await call('anthropic', lease.access.token, '/v1/messages', body)).status).toBe(401);
     expect((await call('openai', 'guessed', '/v1/responses', body)).status).toBe(401);
@@ -95,7 +95,7 @@ describe('refuses', () => {
     ['openai', 'GET', '/v1/organization/users'],
     ['gemini', 'POST', '/v1beta/cachedContents'],
   ] as const)('what an agent does not need: %s %s %s', async (name, method, path) => {
-    const lease = gateway.open(callerOf(name), () => {});
+    const lease = await gateway.open(callerOf(name), () => {});
     const before = provider.requests.length;
     expect((await call(name, lease.access.token, path, method === 'POST' ? {} : undefined, method)).status).toBe(403);
     expect(provider.requests.length).toBe(before);
@@ -104,7 +104,7 @@ describe('refuses', () => {
 
   test('by budget: 402, and the run hears that it must not go on', async () => {
     const refusals: unknown[] = [];
-    const lease = gateway.open(callerOf('anthropic'), (error) => refusals.push(error));
+    const lease = await gateway.open(callerOf('anthropic'), (error) => refusals.push(error));
     refuseWith = Object.assign(new Error('The budget is spent.'), { code: 'ERR_BUDGET_EXCEEDED', retryAfter: 5000 });
     const answer = await call('anthropic', lease.access.token, '/v1/messages', { model: 'x', messages: [] });
     expect(answer.status).toBe(402);
@@ -115,7 +115,7 @@ describe('refuses', () => {
   });
 
   test('by limit or breaker: 429 and 503, and the run goes on', async () => {
-    const lease = gateway.open(callerOf('anthropic'), () => {});
+    const lease = await gateway.open(callerOf('anthropic'), () => {});
     for (const [code, status] of [
       ['ERR_RATE_LIMITED', 429],
       ['ERR_CIRCUIT_OPEN', 503],

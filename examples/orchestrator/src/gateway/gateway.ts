@@ -26,6 +26,8 @@ export interface GatewayOptions {
   /** Where this process's gateway is reached by its agents, without a trailing slash. */
   readonly url: () => string;
   readonly accounts: Partial<Readonly<Record<ProviderName, ProviderAccount>>>;
+  /** Runs before a caller gets its access. @default nothing */
+  readonly prepare?: (caller: ModelCaller) => Promise<void>;
   readonly fetch: ProviderFetch;
   /** Told what each call used, once its answer has passed. */
   readonly onUsage: (caller: ModelCaller, model: string, usage: Usage) => void;
@@ -37,7 +39,7 @@ export interface GatewayOptions {
 export interface Gateway {
   readonly providers: readonly ProviderName[];
   /** @throws {RangeError} when there is no account for the provider. */
-  open(caller: ModelCaller, onRefusal: (error: unknown) => void): ModelLease;
+  open(caller: ModelCaller, onRefusal: (error: unknown) => void): Promise<ModelLease>;
   /** Answers requests below `/gateway/`; `undefined` for all others. */
   handle(request: Request): Promise<Response | undefined>;
 }
@@ -51,8 +53,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const entries = new Map<string, Entry>();
   return {
     providers: providerNames.filter((name) => options.accounts[name] !== undefined),
-    open(caller, onRefusal) {
+    async open(caller, onRefusal) {
       if (!options.accounts[caller.provider]) throw new RangeError(`There is no account for ${caller.provider}.`);
+      await options.prepare?.(caller);
       const token = `mr-${randomBytes(32).toString('base64url')}`;
       let refusal: unknown;
       const refuse = (error: unknown): void => {

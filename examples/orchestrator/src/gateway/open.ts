@@ -1,21 +1,58 @@
+import { costOf, priceOf, type RateLimitInstrumentation } from '@millrace/ratelimit';
+import {
+  anthropic,
+  anthropicPrices,
+  gemini,
+  geminiPrices,
+  openai,
+  openaiPrices,
+  type Provider,
+  type ProviderOptions,
+} from '@millrace/ratelimit/presets';
 import type { Kysely } from 'kysely';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/schema.ts';
+import { createBudgets } from './budgets.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { bookUsage } from './ledger.ts';
+import type { ProviderName, Usage } from './providers.ts';
 
-/** The gateway of this process, with the accounts of its configuration. */
-export function openGateway(
-  config: Config,
-  db: Kysely<Database>,
-  url: () => string,
-  onError: (error: unknown) => void,
-): Gateway {
+export interface OpenGatewayOptions {
+  readonly config: Pick<Config, 'providerAccounts'>;
+  readonly db: Kysely<Database>;
+  /** Where this process's gateway is reached by its agents. */
+  readonly url: () => string;
+  readonly instrumentation: RateLimitInstrumentation;
+  readonly onError: (error: unknown) => void;
+}
+
+const presets: Readonly<Record<ProviderName, (options: ProviderOptions) => Provider>> = { anthropic, openai, gemini };
+const prices = { anthropic: anthropicPrices, openai: openaiPrices, gemini: geminiPrices };
+
+/** The gateway of this process: the accounts of its configuration behind limits, breaker, retries and budgets. */
+export function openGateway({ config, db, url, instrumentation, onError }: OpenGatewayOptions): Gateway {
+  const budgets = createBudgets(db);
+  const options: ProviderOptions = { budget: { scopes: budgets.scopes }, instrumentation };
+  const providers = Object.fromEntries(
+    (Object.keys(presets) as ProviderName[]).map((name) => [name, presets[name](options)]),
+  ) as Record<ProviderName, Provider>;
   return createGateway({
     url,
     accounts: config.providerAccounts,
-    fetch: (request) => fetch(request),
-    onUsage: (caller, model, usage) => void bookUsage(db, caller, model, usage, 0).catch(onError),
+    prepare: budgets.refresh,
+    fetch: (request, { provider, tenantId, runId }) =>
+      providers[provider].with({ tenant: tenantId, run: runId })(request),
+    onUsage(caller, model, usage) {
+      const cost = costOfCall(caller.provider, model, usage);
+      budgets.spent(caller, cost);
+      bookUsage(db, caller, model, usage, cost).catch(onError);
+    },
     endsAccess: (error) => (error as { code?: unknown } | null)?.code === 'ERR_BUDGET_EXCEEDED',
   });
+}
+
+/** In millionths of a US dollar; a model without a known price costs nothing here. */
+function costOfCall(provider: ProviderName, model: string, { inputTokens, outputTokens }: Usage): number {
+  const price = priceOf(prices[provider], model);
+  return price === undefined ? 0 : costOf(price, { input: inputTokens, output: outputTokens });
 }

@@ -14,6 +14,9 @@ export const newRunBody = z
     ref: z.string().min(1).max(1024).default('HEAD').openapi({ description: 'Branch, tag or commit to begin from.' }),
     agent: agentSpec,
     message: z.string().min(1).max(65_536).optional().openapi({ description: 'Message of the commit.' }),
+    budgetMicroUsd: z.int().min(1).optional().openapi({
+      description: 'What the agent may spend on models, in millionths of a US dollar.',
+    }),
     priority: z.int().min(-100).max(100).default(0).openapi({ description: 'Larger goes first.' }),
     pullRequest: z
       .strictObject({

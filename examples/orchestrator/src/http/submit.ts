@@ -61,6 +61,7 @@ export async function retryRun(
     message: first.message,
     priority: first.priority,
     timeout: Number(first.timeout_ms),
+    ...(first.budget_microusd !== null && { budgetMicroUsd: Number(first.budget_microusd) }),
     ...(first.pull_request && { pullRequest: first.pull_request }),
   };
   return await storeOnce(context, submission, { retryOf: first.id }, { ...checked, retryOf: first.id });
@@ -77,6 +78,7 @@ async function checkRun(context: ApiContext, body: NewRunBody): Promise<CheckedR
     message: body.message ?? defaultMessage(body),
     priority: body.priority,
     timeout,
+    ...(body.budgetMicroUsd !== undefined && { budgetMicroUsd: body.budgetMicroUsd }),
     ...(body.pullRequest && { pullRequest: body.pullRequest as PullRequestWish }),
   };
 }

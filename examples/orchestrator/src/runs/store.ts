@@ -16,6 +16,8 @@ export interface NewRun {
   readonly timeout: number;
   readonly taskId?: string;
   readonly pullRequest?: PullRequestWish;
+  /** Millionths of a US dollar. */
+  readonly budgetMicroUsd?: number;
   /** The run that this one repeats. */
   readonly retryOf?: string;
   readonly traceparent?: string;
@@ -44,6 +46,7 @@ export async function createRun(tx: Kysely<Database>, run: NewRun): Promise<stri
       event_seq: 1,
       traceparent: run.traceparent ?? null,
       retry_of: run.retryOf ?? null,
+      budget_microusd: run.budgetMicroUsd ?? null,
       pull_request: run.pullRequest ? JSON.stringify(run.pullRequest) : null,
     })
     .execute();

@@ -34,14 +34,15 @@ export interface AgentEnd {
   readonly timeout: number;
 }
 
-/** How long a run is parked when the refusal names no time (milliseconds). */
-const defaultWait = 3_600_000;
-
-/** Returns when the agent has done its work; throws what became of it otherwise. */
+/**
+ * Returns when the agent has done its work; throws what became of it otherwise. A budget that begins anew some day parks
+ * the run until then; one that never does is its end.
+ */
 export function judgeAgent({ result, report, refusal, timeout }: AgentEnd): void {
   if (refusal !== undefined) {
-    const { retryAfter = defaultWait } = refusal as { retryAfter?: number };
-    throw new RunParkedError('budget', Number.isFinite(retryAfter) ? retryAfter : defaultWait, { cause: refusal });
+    const { retryAfter = Number.POSITIVE_INFINITY, message } = refusal as { retryAfter?: number; message: string };
+    if (Number.isFinite(retryAfter)) throw new RunParkedError('budget', retryAfter, { cause: refusal });
+    throw new RunFailure('ERR_RUN_BUDGET', `The run may spend no more. ${message}`, { cause: refusal });
   }
   if (result.reason === 'timeout') {
     throw new RunFailure('ERR_AGENT_TIMEOUT', `The agent was stopped after ${timeout} ms; give it a longer timeout.`);

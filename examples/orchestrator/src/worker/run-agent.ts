@@ -25,7 +25,7 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
   const programs = await findPrograms(context, agent);
   await using scratch = await makeScratch(context.scratch, session.hold, 'agent');
   const refused = new AbortController();
-  const model = openModel(context, session, agent, () => refused.abort());
+  const model = await openModel(context, session, agent, () => refused.abort());
   const { command, args, env, homeFiles = {} } = agent.command(run.agent, model?.access);
   await scratch.writeHome(homeFiles);
   await log.write('system', agent.describe(run.agent));
@@ -60,13 +60,14 @@ function directoryOf(spec: AgentSpec): string | undefined {
   return typeof spec.directory === 'string' ? spec.directory : undefined;
 }
 
-function openModel(
+async function openModel(
   context: WorkerContext,
   { run }: RunSession,
   { provider }: AgentType<AgentSpec>,
   onRefusal: () => void,
-): ModelLease | undefined {
-  return provider && context.gateway.open({ runId: run.id, tenantId: run.tenant_id, provider }, onRefusal);
+): Promise<ModelLease | undefined> {
+  if (!provider) return undefined;
+  return await context.gateway.open({ runId: run.id, tenantId: run.tenant_id, provider }, onRefusal);
 }
 
 /** Where the program of an agent lies that is installed on demand; nothing for one that needs no program of its own. */
