@@ -9,7 +9,7 @@ import {
 } from './errors.ts';
 import { recordId } from './key.ts';
 import type { IdempotencyRecord } from './record.ts';
-import type { BeginResult, IdempotencyStore } from './store.ts';
+import type { BeginRequest, BeginResult, IdempotencyStore } from './store.ts';
 
 /** What a call may do. */
 export type Admission =
@@ -36,8 +36,6 @@ const beginRetryPause = 25;
  * @throws IdempotencyMismatchError, IdempotencyInProgressError, IdempotencyDuplicateError, OutcomeUnknownError, StoreUnavailableError
  */
 export async function admit<Tx>(core: Core<Tx>, call: Call): Promise<Admission> {
-  const cached = core.cache && fromCache(core, call);
-  if (cached !== undefined) return finished(core, call, cached);
   const deadline = core.clock.monotonic() + call.policy.maxWait;
   for (let pause = firstPoll; ; pause = Math.min(pause * 2, longestPoll)) {
     const since = core.clock.monotonic();
@@ -60,13 +58,13 @@ export async function admit<Tx>(core: Core<Tx>, call: Call): Promise<Admission> 
 /** The same inside the caller's transaction: one question, no waiting but on the database's own row lock. */
 export async function admitWithin<Tx>(core: Core<Tx>, call: Call, store: IdempotencyStore<Tx>): Promise<Admission> {
   const since = core.clock.monotonic();
-  const answer = await store.begin(call.key, beginRequest(call));
+  const answer = await store.begin(call.key, beginRequest(call, core.nextOwner()));
   const admission = await judge(core, call, answer, since);
   if (admission) return admission;
   throw inProgress(core, call, answer);
 }
 
-function beginRequest({ fingerprint, owner, policy }: Call): Parameters<IdempotencyStore['begin']>[1] {
+function beginRequest({ fingerprint, policy }: Call, owner: string): BeginRequest {
   // A function decides under a lease of its own, so that two callers never reconcile at once: in the store that is a takeover.
   const onExpiredLease = policy.onExpiredLease === 'park' ? 'park' : 'takeover';
   return { fingerprint, owner, onExpiredLease, lease: policy.lease, ttl: policy.ttl };
@@ -74,14 +72,15 @@ function beginRequest({ fingerprint, owner, policy }: Call): Parameters<Idempote
 
 /** `begin`, tried twice; a first try that reached the store although its answer was lost is recognized by its owner. */
 async function beginRecognized<Tx>(core: Core<Tx>, call: Call): Promise<BeginResult> {
-  const begin = (): Promise<BeginResult> => core.guard('begin', () => core.store.begin(call.key, beginRequest(call)));
+  const request = beginRequest(call, core.nextOwner());
+  const begin = (): Promise<BeginResult> => core.guard('begin', () => core.store.begin(call.key, request));
   try {
     return await begin();
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;
     await sleep(core.clock, beginRetryPause, call.signal);
     const answer = await begin();
-    const own = answer.record.state === 'running' && answer.record.owner === call.owner;
+    const own = answer.record.state === 'running' && answer.record.owner === request.owner;
     return own ? { ...answer, status: 'acquired', takenOver: false } : answer;
   }
 }
@@ -102,12 +101,13 @@ async function judge<Tx>(
   return finished(core, call, record.result);
 }
 
-async function finished<Tx>(core: Core<Tx>, call: Call, result: string): Promise<Admission> {
+export async function finished<Tx>(core: Core<Tx>, call: Call, result: string): Promise<Admission> {
   if (call.policy.duplicates !== 'reject') return { status: 'replay', result };
   throw new IdempotencyDuplicateError(call.key, await core.codec.decode(call.key, result));
 }
 
-function fromCache<Tx>(core: Core<Tx>, call: Call): string | undefined {
+/** The result of a finished record that this process remembers. */
+export function fromCache<Tx>(core: Core<Tx>, call: Call): string | undefined {
   const hit = core.cache?.get(call.key);
   core.instrumentation.onCache?.({ operation: call.key.operation, outcome: hit ? 'hit' : 'miss' });
   if (hit && hit.fingerprint !== call.fingerprint) throw new IdempotencyMismatchError(call.key);

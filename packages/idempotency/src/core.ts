@@ -37,7 +37,6 @@ export interface Call {
   readonly key: RecordKey;
   readonly fingerprint: string;
   readonly policy: Policy;
-  readonly owner: string;
   readonly signal: AbortSignal | undefined;
   readonly traceparent: string | undefined;
 }
@@ -80,7 +79,6 @@ export function prepareCall<Tx>(core: Core<Tx>, request: RunRequest): Call {
     key: { tenant, operation, key },
     fingerprint: request.fingerprint ?? fingerprint(request.input ?? null),
     policy: core.policyOf(request),
-    owner: core.nextOwner(),
     signal,
     traceparent,
   };

@@ -70,12 +70,9 @@ export function startExecution<Tx>(core: Core<Tx>, call: Call, admitted: Admitte
       phase: (name, work) => runPhase(core, call, record, name, work),
     },
     async complete(value) {
-      try {
-        await persist(core, call, fence, await core.codec.encode(call.key, value), lease.lost);
-        core.durations.observe(call.key.operation, core.clock.monotonic() - startedAt);
-      } finally {
-        end();
-      }
+      await persist(core, call, fence, await core.codec.encode(call.key, value), lease.lost);
+      core.durations.observe(call.key.operation, core.clock.monotonic() - startedAt);
+      end();
     },
     async release(state) {
       if (ended) return;
@@ -152,7 +149,6 @@ async function persist<Tx>(
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
       uncertain = true;
-      if (!call.policy.heartbeat && lost()) throw error;
       await sleep(core.clock, pause, undefined);
     }
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from './canonical-json.ts';
 
 /**
@@ -16,8 +16,6 @@ export function fingerprint(value: unknown): string {
 }
 
 /** SHA-256 of text (as UTF-8) or bytes, as base64url. */
-export function sha256(...parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('base64url');
+export function sha256(data: string | Uint8Array): string {
+  return hash('sha256', data, 'base64url');
 }

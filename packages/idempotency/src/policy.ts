@@ -25,6 +25,8 @@ const defaults: Policy = {
   onStoreError: 'closed',
 };
 
+const names = Object.keys(defaults) as readonly (keyof Policy)[];
+
 /** Finds the policy of a call: its own settings, then its operation's, then the general ones, then the defaults. */
 export function policyTable(options: IdempotencyOptions<never>): (request: RunRequest) => Policy {
   const general = override(defaults, options);
@@ -32,7 +34,10 @@ export function policyTable(options: IdempotencyOptions<never>): (request: RunRe
   for (const [operation, policy] of Object.entries(options.operations ?? {})) {
     byOperation.set(operation, override(general, policy));
   }
-  return (request) => override(byOperation.get(request.operation) ?? general, request);
+  return (request) => {
+    const base = byOperation.get(request.operation) ?? general;
+    return names.some((name) => request[name] !== undefined) ? override(base, request) : base;
+  };
 }
 
 function override(base: Policy, changes: OperationPolicy): Policy {

@@ -24,7 +24,7 @@ export interface IdempotencyRecord extends RecordKey {
   readonly fingerprint: string;
   /** Grows with every execution, over the record's whole life and over its deletion and return. */
   readonly fence: number;
-  /** Who executes or executed, for people; never compared. */
+  /** Who executes or executed: for people, and for a caller whose `begin` was answered into the void to know its own. */
   readonly owner: string;
   /** Executions so far, from 1. */
   readonly attempt: number;

@@ -1,4 +1,4 @@
-import { type Admission, admit, admitWithin } from './admission.ts';
+import { type Admission, admit, admitWithin, finished, fromCache } from './admission.ts';
 import type { Call, Core } from './core.ts';
 import { LeaseLostError, OutcomeUnknownError } from './errors.ts';
 import { type Execution, runPhase, startExecution } from './execution.ts';
@@ -11,7 +11,8 @@ export type Work<Tx, T> = (context: ExecutionContext<Tx>) => T | Promise<T>;
 
 /** Executes once per key, or returns what an earlier execution returned. */
 export async function runCall<Tx, T>(core: Core<Tx>, call: Call, work: Work<Tx, T>): Promise<RunResult<T>> {
-  const admission = await admit(core, call);
+  const cached = core.cache && fromCache(core, call);
+  const admission = cached === undefined ? await admit(core, call) : await finished(core, call, cached);
   if (admission.status === 'replay') return replay(core, call, admission);
   if (admission.status === 'bypass') return bypass(call, work);
   const execution = startExecution(core, call, admission);

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { startPostgres, startRedis, temporaryDirectory } from '@millrace/test-support';
+import pg from 'pg';
+import { postgresStore } from '../src/postgres.ts';
+import { type StoreAddress, startChild } from '../test/processes/protocol.ts';
+import { storm } from '../test/processes/storm.ts';
+import type { Bench, Result } from './result.ts';
+
+/** 1,000 concurrent identical calls over 4 processes: the share of rounds with exactly one execution and no error. */
+export const storms: Bench = {
+  metrics: ['storm.executions'],
+  async run({ quick }) {
+    await using directory = await temporaryDirectory();
+    await using redis = await startRedis();
+    await using postgres = await startPostgres();
+    const url = await postgres.createDatabase();
+    const pool = new pg.Pool({ connectionString: url });
+    await postgresStore({ pool }).migrate();
+    await pool.end();
+    const addresses: readonly StoreAddress[] = [
+      { kind: 'sqlite', at: join(directory.path, 'keys.db') },
+      { kind: 'redis', at: redis.url },
+      { kind: 'postgres', at: url },
+    ];
+    const results: Result[] = [];
+    for (const address of addresses) results.push(await stormOn(address, quick ? 3 : 50));
+    return results;
+  },
+};
+
+async function stormOn(address: StoreAddress, rounds: number): Promise<Result> {
+  const children = await Promise.all([1, 2, 3, 4].map(() => startChild(address)));
+  let good = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    const { executed, replayed, refused, errors } = await storm(children, `round ${round}`, 1000);
+    if (executed === 1 && replayed + refused === 999 && errors.length === 0) good += 1;
+    else
+      process.stderr.write(
+        `${address.kind}: ${JSON.stringify({ executed, replayed, refused, errors: errors.slice(0, 3) })}\n`,
+      );
+  }
+  await Promise.all(children.map((child) => child[Symbol.asyncDispose]()));
+  const unit = `of ${rounds} rounds: 1 execution, 999 refused or replayed, 0 errors`;
+  return {
+    metric: `storm.executions.${address.kind}`,
+    ours: good,
+    peer: rounds,
+    peerName: 'rounds',
+    unit,
+    ratio: good / rounds,
+  };
+}
