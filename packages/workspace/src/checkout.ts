@@ -14,6 +14,7 @@ import { removeLease, sweepLease } from './lease/remove.ts';
 import { liveWorkspace } from './live-workspace.ts';
 import type { CheckoutOptions } from './manager.ts';
 import { heal, type Supply, supply, type Want } from './mirror/mirrors.ts';
+import { readMirror } from './mirror/record.ts';
 import { checkRefName, checkSparse, parseRepository, type RepositoryAddress } from './repository.ts';
 import { discard } from './root.ts';
 import type { Services } from './services.ts';
@@ -167,25 +168,29 @@ async function makeTree(
   throw new StrategyUnavailableError('No strategy had a working tree ready; add `clone`, which always works');
 }
 
-/** Makes the tree; a corrupt mirror is replaced by a fresh one and the tree is made once more, without failing the caller. */
-async function makeHealed(
-  host: CheckoutHost,
-  plan: Plan,
-  lease: Lease,
-): Promise<{ made: Made; lease: Lease; supplied: Supply }> {
+type MadeFrom = { readonly made: Made; readonly lease: Lease; readonly supplied: Supply };
+
+async function supplyAndMake(host: CheckoutHost, plan: Plan, lease: Lease): Promise<MadeFrom> {
+  const supplied = await supply(host.services, plan.want);
+  host.services.step('checkout:supplied');
+  return { ...(await makeTree(host, plan, lease, supplied)), supplied };
+}
+
+/** A corrupt mirror is replaced by a fresh one and the tree is made once more, without failing the caller. */
+async function makeHealed(host: CheckoutHost, plan: Plan, lease: Lease): Promise<MadeFrom> {
   const { services } = host;
-  const supplied = await supply(services, plan.want);
-  services.step('checkout:supplied');
+  const [{ key }] = plan.want.addresses;
+  const generation = (await readMirror(services.root, key))?.generation;
   try {
-    return { ...(await makeTree(host, plan, lease, supplied)), supplied };
+    return await supplyAndMake(host, plan, lease);
   } catch (error) {
-    if (!(error instanceof CorruptRepoError)) throw error;
-    await strategyNamed(plan.strategies[0] ?? 'clone').release(services, workspaceFolder(services.root, lease.leaseId));
-    await discard(services.root, workspaceFolder(services.root, lease.leaseId));
-    await unpin(services.root, { ...lease, generation: supplied.generation });
-    await heal(services, plan.want, supplied.generation);
-    const again = await supply(services, plan.want);
-    return { ...(await makeTree(host, plan, lease, again)), supplied: again };
+    if (!(error instanceof CorruptRepoError) || generation === undefined) throw error;
+    const folder = workspaceFolder(services.root, lease.leaseId);
+    await strategyNamed('overlay').release(services, folder);
+    await discard(services.root, folder);
+    await unpin(services.root, { ...lease, generation });
+    await heal(services, plan.want, generation);
+    return await supplyAndMake(host, plan, lease);
   }
 }
 

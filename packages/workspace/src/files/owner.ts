@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { stat, utimes, writeFile } from 'node:fs/promises';
+import { stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { writeRecord } from './record.ts';
 
 /**
  * Who holds a lock or a lease. A process id alone is no name: it is reused, and means something else in another
@@ -65,7 +66,7 @@ export function heartbeatFile(ownersFolder: string, owner: Owner): string {
 export async function beat(ownersFolder: string, owner: Owner): Promise<void> {
   const file = heartbeatFile(ownersFolder, owner);
   const now = new Date();
-  await utimes(file, now, now).catch(() => writeFile(file, JSON.stringify(owner)));
+  await utimes(file, now, now).catch(() => writeRecord(file, owner));
 }
 
 function isProcessAlive(owner: Owner): boolean {

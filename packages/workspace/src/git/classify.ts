@@ -44,7 +44,7 @@ const rules: readonly (readonly [pattern: RegExp, kind: ErrorKind, advice: strin
     'The branch of the remote holds something else; choose another branch or replace it on purpose',
   ],
   [
-    /bad object|object file .* is empty|loose object .* corrupt|packfile .* (cannot be accessed|does not match|is truncated)|inflate: data stream error|missing (blob|tree|commit)|unable to read (tree|sha1|[0-9a-f]{40})|garbage at end|broken link|invalid sha1 pointer|sha1 mismatch|hash mismatch|fatal: unable to parse|could not parse object|unable to find [0-9a-f]{40}|pack has \d+ unresolved/i,
+    /bad object|packed object .* is corrupt|object file .* is empty|loose object .* corrupt|packfile .* (cannot be accessed|does not match|is truncated)|inflate: data stream error|missing (blob|tree|commit)|unable to read (tree|sha1|[0-9a-f]{40})|garbage at end|broken link|invalid sha1 pointer|sha1 mismatch|hash mismatch|fatal: unable to parse|could not parse object|unable to find [0-9a-f]{40}|pack has \d+ unresolved/i,
     CorruptRepoError,
     'The mirror is replaced at the next try',
   ],

@@ -13,6 +13,9 @@ const helperProgram =
   "const s=require('net').connect(process.env.MILLRACE_CREDENTIAL_SOCKET);" +
   'process.stdin.on("data",d=>s.write(d)).on("end",()=>s.write("\\n"));s.pipe(process.stdout);s.on("error",()=>process.exit(1))';
 
+/** Characters of a question at most. */
+const MAX_QUESTION = 16_384;
+
 /** A socket that answers git's questions for the time of one operation. */
 export interface CredentialSocket extends AsyncDisposable {
   /** Variables for the git process. Holds nothing secret: the socket lies in a folder that only this user may enter. */
@@ -34,17 +37,26 @@ function answerText(credential: Credential | undefined): string {
   return `username=${credential.username}\npassword=${credential.password}\n`;
 }
 
+/** Reads git's question up to its empty line; the socket stays open for the answer. */
+function readQuestion(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk) => {
+      text += chunk;
+      if (text.includes('\n\n') || text.length > MAX_QUESTION) resolve(text);
+    });
+    socket.once('end', () => resolve(text));
+    socket.once('error', reject);
+  });
+}
+
 async function answer(
   socket: Socket,
   provider: CredentialProvider,
   base: Pick<CredentialRequest, 'operation'> & { signal?: AbortSignal | undefined },
 ): Promise<void> {
-  socket.setEncoding('utf8');
-  let text = '';
-  for await (const chunk of socket) {
-    text += chunk;
-    if (/\n\n/.test(text) || text.length > 16_384) break;
-  }
+  const text = await readQuestion(socket);
   const question = parseQuestion(text);
   const credential = await provider({
     operation: base.operation,

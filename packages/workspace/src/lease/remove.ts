@@ -45,25 +45,28 @@ async function sweepFolder(services: Services, folder: string): Promise<void> {
   for (const name of await readdir(folder)) await discard(services.root, join(folder, name));
 }
 
-async function sweepStaging(services: Services, owners: ReadonlyMap<string, boolean>): Promise<void> {
+/**
+ * The list of things is read before the list of owners: an owner gives its first sign of life before it makes anything,
+ * so whoever made what is on the first list is on the second one, if alive.
+ */
+async function sweepStaging(services: Services): Promise<void> {
   const { root } = services;
-  for (const name of await readdir(root.staging)) {
-    const maker = name.split('.')[0] ?? '';
-    if (owners.get(maker) !== true) {
-      const path = join(root.staging, name);
-      await strategyNamed('overlay').release(services, path);
-      await discard(root, path);
-    }
+  const names = await readdir(root.staging);
+  const living = await livingOwners(services);
+  for (const name of names.filter((name) => !living.has(name.split('.')[0] ?? ''))) {
+    const path = join(root.staging, name);
+    await strategyNamed('overlay').release(services, path);
+    await discard(root, path);
   }
 }
 
-async function livingOwners(services: Services): Promise<ReadonlyMap<string, boolean>> {
+async function livingOwners(services: Services): Promise<ReadonlySet<string>> {
   const { root } = services;
-  const living = new Map<string, boolean>();
+  const living = new Set<string>();
   for (const name of await readdir(root.owners)) {
     const owner = await readRecord<Owner>(join(root.owners, name));
     const alive = owner !== undefined && (await isAlive(root.owners, owner));
-    if (alive) living.set(owner.id, true);
+    if (alive) living.add(owner.id);
   }
   return living;
 }
@@ -79,7 +82,7 @@ export async function sweep(services: Services): Promise<readonly string[]> {
       services.log.warn({ leaseId: lease.leaseId, err: error }, 'A lease of a dead owner could not be removed');
     }
   }
-  await sweepStaging(services, await livingOwners(services));
+  await sweepStaging(services);
   await sweepFolder(services, services.root.trash);
   if (swept.length > 0) services.log.info({ leases: swept }, 'Removed workspaces of dead owners');
   return swept;

@@ -11,21 +11,19 @@ function inCone(path: string, sparse: readonly string[]): boolean {
   );
 }
 
-/** Objects to look at: the whole tree, or the files in the cone (trees are there even in a partial mirror). */
-async function wantedObjects(services: Services, source: TreeSource, signal?: AbortSignal): Promise<readonly string[]> {
+/** File contents in the cone; trees are there even in a partial mirror. */
+async function blobsInCone(services: Services, source: TreeSource, signal?: AbortSignal): Promise<ReadonlySet<string>> {
   const { supply, sparse } = source;
-  if (sparse.length === 0) return [`${supply.commit}^{tree}`];
   const listing = await services.git.text({
     what: 'Looking into a sparse cone',
     gitDir: supply.gitDir,
     args: ['ls-tree', '-r', '-z', supply.commit],
     signal,
   });
-  return listing.split('\0').flatMap((line) => {
-    const [about = '', path = ''] = line.split('\t');
-    const [, type, id] = about.split(' ');
-    return type === 'blob' && id !== undefined && inCone(path, sparse) ? [id] : [];
-  });
+  const entries = listing.split('\0').map((line) => line.split('\t'));
+  return new Set(
+    entries.flatMap(([about = '', path = '']) => (inCone(path, sparse) ? [about.split(' ')[2] as string] : [])),
+  );
 }
 
 async function missingObjects(
@@ -36,11 +34,13 @@ async function missingObjects(
   const listed = await services.git.text({
     what: 'Looking for missing file contents',
     gitDir: source.supply.gitDir,
-    args: ['rev-list', '--objects', '--no-object-names', '--missing=print', '--stdin'],
-    input: `${(await wantedObjects(services, source, signal)).join('\n')}\n`,
+    args: ['rev-list', '--objects', '--no-object-names', '--missing=print', `${source.supply.commit}^{tree}`],
     signal,
   });
-  return listed.split('\n').flatMap((line) => (line.startsWith('?') ? [line.slice(1)] : []));
+  const missing = listed.split('\n').flatMap((line) => (line.startsWith('?') ? [line.slice(1)] : []));
+  if (missing.length === 0 || source.sparse.length === 0) return missing;
+  const wanted = await blobsInCone(services, source, signal);
+  return missing.filter((id) => wanted.has(id));
 }
 
 /** Brings the file contents that a checkout needs into a partial mirror, all in one fetch, shared by all who wait. */

@@ -1,0 +1,291 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { startGitServer, startProxy, testRepos } from '@millrace/test-support';
+import {
+  createWorkspaceManager,
+  type StrategyName,
+  type WorkspaceManager,
+  type WorkspaceManagerOptions,
+} from '../src/index.ts';
+
+/** One line of the bars table. */
+export interface Result {
+  readonly metric: string;
+  readonly ours: number;
+  readonly peer: number | null;
+  readonly peerName: string | null;
+  readonly unit: string;
+  readonly ratio: number | null;
+}
+
+/** What to measure and how. */
+export interface MeasureOptions {
+  readonly quick: boolean;
+  readonly only: readonly string[];
+  readonly report: (result: Result) => void;
+}
+
+/** A repository behind a link of 20 ms, on one file system. */
+interface Bench {
+  readonly folder: string;
+  readonly url: string;
+  readonly rounds: number;
+}
+
+const environment = {
+  PATH: process.env.PATH ?? '',
+  HOME: '/nonexistent',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_TERMINAL_PROMPT: '0',
+};
+
+/** Allocated bytes, by blocks. */
+function diskOf(path: string): number {
+  return Number(execFileSync('du', ['-s', '--block-size=1', path], { encoding: 'utf8' }).split('\t')[0]);
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** The server and the link live in this process, so the peer must not block it. */
+async function depthOne({ folder, url }: Bench): Promise<{ readonly ms: number; readonly bytes: number }> {
+  const target = mkdtempSync(join(folder, 'peer-'));
+  const started = performance.now();
+  await promisify(execFile)('git', ['clone', '--quiet', '--depth=1', url, target], { env: environment });
+  const ms = performance.now() - started;
+  const bytes = diskOf(target);
+  rmSync(target, { recursive: true });
+  return { ms, bytes };
+}
+
+function managerFor(bench: Bench, options: Partial<WorkspaceManagerOptions> = {}): WorkspaceManager {
+  return createWorkspaceManager({
+    root: join(bench.folder, 'root'),
+    allowedProtocols: ['http'],
+    limits: { freeBytes: 0 },
+    ...options,
+  });
+}
+
+interface Sample {
+  readonly ms: number;
+  readonly bytes: number;
+  readonly tree: number;
+}
+
+/** Bytes that one workspace adds below the root; the pool's members count as what they become. */
+function workspaceBytes(bench: Bench, leaseId: string): number {
+  return Number(
+    execFileSync('du', ['-sx', '--block-size=1', join(bench.folder, 'root/workspaces', leaseId)], {
+      encoding: 'utf8',
+    }).split('\t')[0],
+  );
+}
+
+interface Shape {
+  readonly strategy: StrategyName;
+  readonly sparse?: readonly string[];
+}
+
+async function takeOne(
+  bench: Bench,
+  manager: WorkspaceManager,
+  ref: string,
+  { strategy, sparse }: Shape,
+  round: number,
+): Promise<Sample> {
+  const warm = { ref, ...(sparse ? { sparse } : {}) };
+  if (strategy !== 'clone') await manager.prefetch(bench.url, { warm });
+  const started = performance.now();
+  const workspace = await manager.checkout({
+    repo: bench.url,
+    ref,
+    branch: `bench/${round}`,
+    strategy,
+    ...(sparse ? { sparse } : {}),
+  });
+  const ms = performance.now() - started;
+  const bytes = workspaceBytes(bench, workspace.leaseId);
+  const tree = diskOf(workspace.path) - diskOf(join(workspace.path, '.git'));
+  await workspace.dispose();
+  return { ms, bytes, tree };
+}
+
+function compare(
+  metric: string,
+  ours: readonly number[],
+  peer: readonly number[],
+  unit: string,
+  peerName = 'git clone --depth=1, http, 20 ms',
+): Result {
+  const [left, right] = [median(ours), median(peer)];
+  return { metric, ours: left, peer: right, peerName, unit, ratio: left / right };
+}
+
+/** Strategy and peer take turns, so that a slow moment of the machine meets both. */
+async function versus(
+  bench: Bench,
+  shape: Shape,
+): Promise<{ readonly ours: Sample[]; readonly peer: { readonly ms: number; readonly bytes: number }[] }> {
+  // Background restocking would run beside the peer: the pool is filled by `prefetch` alone.
+  const strategies = shape.strategy === 'pool' ? (['pool'] as const) : (['overlay', 'clone'] as const);
+  const manager = managerFor(bench, { strategies, pool: { size: 1 } });
+  const { sha } = await manager.resolve({ repo: bench.url });
+  const ours: Sample[] = [];
+  const peer: { ms: number; bytes: number }[] = [];
+  await takeOne(bench, manager, sha, shape, 0);
+  for (let round = 1; round <= bench.rounds; round += 1) {
+    peer.push(await depthOne(bench));
+    ours.push(await takeOne(bench, manager, sha, shape, round));
+  }
+  await manager.close();
+  return { ours, peer };
+}
+
+type Measurement = (bench: Bench, suffix: string) => Promise<Result[]>;
+
+async function shapeResults(bench: Bench, suffix: string, name: string, shape: Shape): Promise<Result[]> {
+  const { ours, peer } = await versus(bench, shape);
+  const times = compare(
+    `${name}.time${suffix}`,
+    ours.map(({ ms }) => ms),
+    peer.map(({ ms }) => ms),
+    'ms',
+  );
+  const disk = compare(
+    `${name}.disk${suffix}`,
+    ours.map(({ bytes }) => bytes),
+    peer.map(({ bytes }) => bytes),
+    'B',
+  );
+  return [times, disk];
+}
+
+async function unprivileged(bench: Bench, suffix: string): Promise<Result[]> {
+  const { ours, peer } = await versus(bench, { strategy: 'pool' });
+  return [
+    compare(
+      `unprivileged.time${suffix}`,
+      ours.map(({ ms }) => ms),
+      peer.map(({ ms }) => ms),
+      'ms',
+    ),
+    compare(
+      `unprivileged.disk${suffix}`,
+      ours.map(({ bytes }) => bytes),
+      ours.map(({ tree }) => tree),
+      'B',
+      'the files of the tree',
+    ),
+  ];
+}
+
+async function fifty(bench: Bench, suffix: string): Promise<Result[]> {
+  const manager = managerFor(bench, { strategies: ['overlay', 'clone'] });
+  const { sha } = await manager.resolve({ repo: bench.url });
+  await manager.prefetch(bench.url, { warm: { ref: sha } });
+  const clones: number[] = [];
+  for (let round = 0; round < 3; round += 1) clones.push((await depthOne(bench)).ms);
+  const peer = median(clones);
+  const started = performance.now();
+  const settled = await Promise.allSettled(
+    Array.from({ length: 50 }, (_, at) => manager.checkout({ repo: bench.url, ref: sha, branch: `fifty/${at}` })),
+  );
+  const wall = performance.now() - started;
+  const done = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const times = done.map(({ stats }) => stats.durationMs).sort((left, right) => left - right);
+  await manager.close();
+  const alone = { peer: null, peerName: null, ratio: null };
+  return [
+    { metric: `fifty.failures${suffix}`, ours: 50 - done.length, unit: '', ...alone },
+    {
+      metric: `fifty.wall${suffix}`,
+      ours: wall,
+      peer: 50 * peer,
+      peerName: '50 x git clone --depth=1',
+      unit: 'ms',
+      ratio: wall / (50 * peer),
+    },
+    {
+      metric: `fifty.overlay.p95${suffix}`,
+      ours: times[Math.ceil(times.length * 0.95) - 1] ?? Number.NaN,
+      unit: 'ms',
+      ...alone,
+    },
+  ];
+}
+
+const measurements: Readonly<Record<string, Measurement>> = {
+  overlay: (bench, suffix) => shapeResults(bench, suffix, 'overlay', { strategy: 'overlay' }),
+  pool: (bench, suffix) => shapeResults(bench, suffix, 'pool', { strategy: 'pool' }),
+  clone: (bench, suffix) => shapeResults(bench, suffix, 'clone', { strategy: 'clone' }),
+  sparse: (bench, suffix) =>
+    shapeResults(bench, suffix, 'sparse', { strategy: 'clone', sparse: ['packages/vite/src/client'] }),
+  unprivileged,
+  fifty,
+};
+
+async function defaults(urls: readonly string[], folder: string, rounds: number, suffix: string): Promise<Result[]> {
+  const ratios: { time: number; disk: number }[] = [];
+  for (const [at, url] of urls.entries()) {
+    const bench = { folder: mkdtempSync(join(folder, `default-${at}-`)), url, rounds };
+    const { ours, peer } = await versus(bench, { strategy: 'overlay' });
+    const ratio = (pick: (sample: { ms: number; bytes: number }) => number): number =>
+      median(ours.map(pick)) / median(peer.map(pick));
+    ratios.push({ time: ratio(({ ms }) => ms), disk: ratio(({ bytes }) => bytes) });
+    rmSync(bench.folder, { recursive: true, force: true });
+  }
+  const mean = (pick: (ratio: { time: number; disk: number }) => number): number =>
+    ratios.reduce((sum, ratio) => sum + pick(ratio), 0) / ratios.length;
+  return (['time', 'disk'] as const).map((what) => {
+    const ratio = mean((one) => one[what]);
+    return {
+      metric: `default.${what}${suffix}`,
+      ours: ratio,
+      peer: 1,
+      peerName: 'git clone --depth=1, http, 20 ms (mean of got, fastify, vite)',
+      unit: 'x',
+      ratio,
+    };
+  });
+}
+
+/** Runs what was asked for, on tmpfs and on the disk. */
+export async function measureAll(options: MeasureOptions): Promise<Result[]> {
+  const { only, quick, report } = options;
+  const wanted = (name: string): boolean =>
+    only.length === 0 || only.some((prefix) => name.startsWith(prefix) || prefix.startsWith(`${name}.`));
+  await using server = await startGitServer();
+  await using proxy = await startProxy({ target: server.url });
+  proxy.latency(10);
+  const repos = await testRepos();
+  const names = ['got', 'fastify', 'vite'] as const;
+  const urls: string[] = [];
+  for (const name of names) {
+    const url = new URL(await server.createRepo(`${name}.git`, repos[name]));
+    url.port = String(proxy.port);
+    urls.push(url.href);
+  }
+  const results: Result[] = [];
+  const media = quick
+    ? [['/dev/shm', '']]
+    : [
+        ['/dev/shm', ''],
+        ['/var/tmp', '.ext4'],
+      ];
+  for (const [medium = '', suffix = ''] of media) {
+    const folder = mkdtempSync(join(medium, 'millrace-bench-'));
+    const bench: Bench = { folder, url: urls[2] as string, rounds: quick ? 3 : 7 };
+    const note = (found: readonly Result[]): void => {
+      for (const result of found) report(result);
+      results.push(...found);
+    };
+    for (const [name, measure] of Object.entries(measurements)) if (wanted(name)) note(await measure(bench, suffix));
+    if (wanted('default')) note(await defaults(urls, folder, bench.rounds, suffix));
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return results;
+}
