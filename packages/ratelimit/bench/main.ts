@@ -1,8 +1,14 @@
 import { parseArgs } from 'node:util';
+import { budgets } from './budget.ts';
 import { fleet } from './fleet.ts';
+import { local } from './local.ts';
+import { outages } from './outage.ts';
+import { redis } from './redis.ts';
 import type { Bench, Result } from './result.ts';
+import { wait } from './wait.ts';
+import { window } from './window.ts';
 
-const benches: readonly Bench[] = [fleet];
+const benches: readonly Bench[] = [local, redis, wait, window, fleet, budgets, outages];
 
 const { values } = parseArgs({
   options: {

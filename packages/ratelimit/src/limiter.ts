@@ -7,7 +7,7 @@ import type { RateLimitInstrumentation } from './instrumentation.ts';
 import { compileLimit, costPerLimit, type Limit, TableFactory } from './limit-table.ts';
 import { memoryStore } from './memory.ts';
 import type { CallContext } from './policy.ts';
-import type { RateLimitOptions, RateLimitStats, Ticket } from './rate-limit.ts';
+import type { LimitGate, RateLimitOptions, RateLimitStats, Ticket } from './rate-limit.ts';
 import { Slot } from './slot.ts';
 import type { DebitDecision, DebitRequest, MaybePromise, RateState, RateStore, RateTable } from './store.ts';
 import { type OnStoreDown, StoreGate } from './store-gate.ts';
@@ -15,6 +15,9 @@ import { Throttle } from './throttle.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 const unlimited = { granted: 1, wait: 0, at: 0, limitedBy: -1, share: 0, pausedFor: 0 } satisfies DebitDecision;
+
+/** The part of a burst, for usage that is known only afterwards, that is kept free: others may use the quota as well. */
+const reserveShare = 0.1;
 
 /** The engine behind `rateLimit`: decides, waits, keeps the line, and falls back when the store is down. */
 export class Limiter {
@@ -107,6 +110,21 @@ export class Limiter {
     }
   }
 
+  /** Everything about a caller that does not change from call to call, worked out once. */
+  gate(ctx: CallContext): LimitGate {
+    const share = this.#shareOf(ctx.priority, this.#defaultShare);
+    const table = this.tableFor(ctx);
+    const requests = [
+      { cost: costPerLimit(this.#limits, ctx, this.#shares[share] ?? 1), maxWait: 0, share, copies: 1 },
+    ];
+    return {
+      take: () => {
+        const decided = this.#rates.debit(table, requests);
+        return decided instanceof Promise ? decided.then(([only]) => only?.granted === 1) : decided[0]?.granted === 1;
+      },
+    };
+  }
+
   async stats(ctx: CallContext): Promise<RateLimitStats> {
     const state: RateState = await this.#rates.read(this.tableFor(ctx));
     const remaining = Object.fromEntries(this.#limits.map(({ name }, i) => [name, state.remaining[i] ?? 0]));
@@ -117,12 +135,18 @@ export class Limiter {
   async report(ctx: CallContext, remaining: Readonly<Record<string, number>>): Promise<void> {
     const table = this.tableFor(ctx);
     const inFlight = this.#inFlightOf(table);
-    const values = this.#limits.map(({ name, burst }, i) => {
+    let refill = 0;
+    const left = this.#limits.map(({ name, burst, interval, estimate }, i) => {
+      const reported = remaining[name];
+      if (reported === undefined) return undefined;
       // The other processes have about as much in flight as we have.
-      const left = (remaining[name] ?? Number.POSITIVE_INFINITY) - (inFlight[i] ?? 0) * this.#fleet.count;
-      return left < burst ? Math.floor(left) : undefined;
+      const units = Math.floor(reported - (inFlight[i] ?? 0) * this.#fleet.count);
+      if (estimate !== undefined) refill = Math.max(refill, (burst * reserveShare - units) * (interval / 1000));
+      return units < burst ? units : undefined;
     });
-    if (values.some((value) => value !== undefined)) await this.#rates.correct(table, values);
+    if (left.some((units) => units !== undefined)) await this.#rates.correct(table, left);
+    // Slots that are taken already come too soon then: a pause makes their holders take new ones.
+    if (refill > 0) await this.throttle.hit(table, refill, false);
   }
 
   #inFlightOf(table: RateTable): Float64Array {

@@ -7,7 +7,7 @@ import type { LimitMode, LimitOptions } from './limit-table.ts';
 import { Limiter } from './limiter.ts';
 import type { CallContext, CallInit, Cost, Policy } from './policy.ts';
 import { retryAfterOf } from './retry-after.ts';
-import type { Store } from './store.ts';
+import type { MaybePromise, Store } from './store.ts';
 import type { OnStoreDown } from './store-gate.ts';
 import type { AdaptiveOptions } from './throttle.ts';
 import type { WaitingCall } from './waiting-line.ts';
@@ -66,6 +66,12 @@ export interface Ticket {
   forget(): void;
 }
 
+/** A check for one fixed caller, for hot loops. */
+export interface LimitGate {
+  /** Takes a slot if it is free now. Answers at once with a store in this process. */
+  take(): MaybePromise<boolean>;
+}
+
 /** What a limiter can tell about itself. */
 export interface RateLimitStats {
   /** Calls waiting in this process. */
@@ -84,6 +90,8 @@ export interface RateLimit extends Policy {
   acquire(init?: CallInit | CallContext): Promise<Ticket>;
   /** Takes a slot only if it is free now. */
   tryAcquire(init?: CallInit | CallContext): Promise<Ticket | undefined>;
+  /** Prepares the check of a caller whose key, scopes and cost do not change: with the memory store a check then costs a fraction of a microsecond. */
+  gate(init?: CallInit): LimitGate;
   /** Stops the account for `pause` milliseconds in every process: the provider said so. */
   throttle(init: CallInit | CallContext, pause: number): Promise<void>;
   /** Stops the account for `pause` milliseconds in every process, without slowing it down after: its quota is used up until then. */
@@ -129,6 +137,7 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
   return Object.assign(policy, {
     acquire: (init?: CallInit | CallContext) => limiter.acquire(asContext(init), limiter.maxWait),
     tryAcquire: (init?: CallInit | CallContext) => tryAcquire(limiter, asContext(init)),
+    gate: (init?: CallInit) => limiter.gate(createContext(init)),
     throttle: (init: CallInit | CallContext, pause: number) =>
       limiter.throttle.hit(limiter.tableFor(asContext(init)), pause),
     pause: (init: CallInit | CallContext, pause: number) =>

@@ -138,3 +138,13 @@ describe('strict mode', () => {
     expect(admitted).toBeGreaterThan(955);
   });
 });
+
+describe('gate', () => {
+  it('checks a fixed caller without a promise, against the same state', async () => {
+    const { limit } = setup({ limits: [{ limit: 2, per: '1m', burst: 2 }] });
+    const gate = limit.gate({ key: 'hot' });
+    expect([gate.take(), gate.take(), gate.take()]).toEqual([true, true, false]);
+    expect(await limit.tryAcquire({ key: 'hot' })).toBeUndefined();
+    expect(await limit.tryAcquire({ key: 'cold' })).toBeDefined();
+  });
+});
