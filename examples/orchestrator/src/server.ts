@@ -2,7 +2,7 @@ import type { CiDatabase } from './ci/tables.ts';
 import { receiveWebhook } from './ci/webhook.ts';
 import { type Closing, createClosing } from './closing.ts';
 import type { Config } from './config.ts';
-import type { Database, RunRow } from './db/schema.ts';
+import type { Database } from './db/schema.ts';
 import { openGateway } from './gateway/open.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
@@ -12,9 +12,9 @@ import { startCi } from './roles/ci.ts';
 import { startJanitor } from './roles/janitor.ts';
 import type { Role } from './roles/role.ts';
 import { startWorker } from './roles/worker.ts';
+import { createRunObserver, watchRuns } from './run-metrics.ts';
 import { createOutboxRelay, type Dispatch } from './runs/outbox.ts';
 import { enqueueDispatches } from './runs/queue.ts';
-import type { RunState } from './runs/states.ts';
 import { openSubmissions } from './runs/submissions.ts';
 
 /** A running orchestrator: the roles of its configuration, in this process. */
@@ -32,15 +32,30 @@ export interface Orchestrator extends AsyncDisposable {
 export async function startOrchestrator(config: Config): Promise<Orchestrator> {
   const observability = openObservability(config);
   const closing = createClosing((name, error) => observability.log.error({ err: error, part: name }, 'closing failed'));
+  closing.add('observability', observability.close);
   try {
     const parts = await openParts(config, closing, observability);
     const url = await startRoles(parts, closing);
-    const close = (): Promise<void> => closing.run();
+    watchHealth(parts);
+    const close = (): Promise<void> => {
+      observability.health.drain();
+      return closing.run();
+    };
     return { url, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await closing.run();
     throw error;
   }
+}
+
+/** Readiness needs the database and the queue; gauges are read when somebody asks for them. */
+function watchHealth({ observability, database, queue }: Parts): void {
+  const { health } = observability;
+  health.check('database', async () => void (await database.pool.query('SELECT 1')));
+  health.check('queue', async (signal) => void (await queue.inspect.counts({ signal })));
+  observability.watchQueue(queue);
+  watchRuns(observability, database.db);
+  health.started();
 }
 
 /**
@@ -76,7 +91,7 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   if (plays('ci')) start(startCi({ db, relay, pollInterval, onError }));
   if (plays('worker')) {
     const agentPrograms = config.agentsDirectory;
-    const onState = logState(observability);
+    const onState = createRunObserver(observability);
     start(await startWorker({ ...parts, db, gateway, agentPrograms, onState, onError }));
   }
   return url;
@@ -98,12 +113,4 @@ async function openApi(
   closing.add('submissions', submissions.close);
   const resolveRef = (repo: string, ref: string, signal: AbortSignal) => workspaces.resolve({ repo, ref, signal });
   return startApi({ config, db: database.db, queue, relay, objects, submissions, resolveRef, onError });
-}
-
-/** One line per step of a run, with its id: all of a run is found by one search. */
-function logState({ log }: Parts['observability']): (run: RunRow, from: RunState) => void {
-  return (run, from) => {
-    const { id, tenant_id, state, attempt, error } = run;
-    log.info({ runId: id, tenant: tenant_id, attempt, from, state, ...(error && { error }) }, 'run moved');
-  };
 }

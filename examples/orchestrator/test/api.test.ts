@@ -372,5 +372,8 @@ test('health and metrics answer', async () => {
   expect((await fetch(`${orchestrator.url}/livez`)).status).toBe(200);
   expect((await fetch(`${orchestrator.url}/readyz`)).status).toBe(200);
   const metrics = await (await fetch(`${orchestrator.url}/metrics`)).text();
-  expect(metrics).toContain('millrace_');
+  expect(metrics).toMatch(/^millrace_runs_finished_total\{outcome="succeeded"\} [1-9]/m);
+  expect(metrics).toMatch(/^millrace_run_phase_seconds_count\{phase="agent"\} [1-9]/m);
+  expect(metrics).toMatch(/^millrace_runs_active\{state="queued"\} /m);
+  expect(metrics).toMatch(/^millrace_queue_[a-z_]+\{.*queue="runs"/m);
 });

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { operationPaths } from '@millrace/observability';
 import { HTTPException } from 'hono/http-exception';
 import { type Config, isLoopback } from '../config.ts';
 import { type ApiEnv, authenticate } from './authenticate.ts';
@@ -19,13 +20,11 @@ export interface AppOptions {
   readonly gateway?: (request: Request) => Promise<Response | undefined>;
   /** Takes deliveries of the forge. */
   readonly webhook?: (request: Request) => Promise<Response>;
-  /** Answers {@link operationPaths}. */
+  /** Answers the paths of metrics and health. */
   readonly operations: (request: Request) => Response | Promise<Response>;
   /** Told about requests that failed for a reason that is ours. */
   readonly onInternalError: (error: unknown) => void;
 }
-
-const operationPaths = ['/metrics', '/livez', '/readyz', '/startupz'] as const;
 
 /** The HTTP side of a process as one fetch handler. */
 export function createApp(options: AppOptions): OpenAPIHono<ApiEnv> {

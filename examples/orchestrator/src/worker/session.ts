@@ -35,6 +35,7 @@ export async function openSession(
   const byId = db.selectFrom('repos').select('url').where('id', '=', run.repo_id);
   const repo = await byId.executeTakeFirstOrThrow();
   const log = await createLogWriter({ db, hold, maxBytes: context.config.runLogBytes, onStored: announce });
+  context.onState(run, run.attempt === 1 ? 'queued' : run.state);
   announce();
   return {
     hold,
