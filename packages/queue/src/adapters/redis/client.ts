@@ -31,12 +31,12 @@ interface IoRedisModule {
 }
 
 /**
- * A connection lost in the middle of a call fails that call at once: the worker reports it as a lost call, which the store settles.
- * Sent again by the client, a claim would lease jobs that nobody runs.
+ * A connection lost in the middle of a call fails that call at once (`maxRetriesPerRequest: 0`): the worker reports it as a lost call, which the
+ * store settles. Sent again by the client, a claim would lease jobs that nobody runs.
  */
 export const connectionSettings: ConnectionSettings = {
   autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 3,
+  maxRetriesPerRequest: 0,
   connectTimeout: 5_000,
   enableReadyCheck: true,
 };
