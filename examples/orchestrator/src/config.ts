@@ -49,7 +49,7 @@ const environment = z.object({
   DATABASE_URL: url('postgres://', 'postgresql://').optional(),
   DATABASE_POOL: integer(2, 1000).default(10),
   QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://', 'postgres://', 'postgresql://').optional(),
-  RELAY_URL: url('memory:').default('memory:'),
+  RELAY_URL: url('memory:', 'redis://', 'rediss://').default('memory:'),
   OBJECTS_URL: url('file://').optional(),
   EXECUTOR_URL: url('process:').default('process:'),
   WORKER_CONCURRENCY: integer(1, 10_000).default(8),

@@ -13,7 +13,7 @@ import type { Forge } from './forge/forge.ts';
 import { localForge } from './forge/local.ts';
 import { directoryStore } from './objects/directory.ts';
 import type { ObjectStore } from './objects/store.ts';
-import { memoryRelay } from './relay/memory.ts';
+import { openRelay } from './relay/open.ts';
 import type { Relay } from './relay/relay.ts';
 import { openRunQueue, type RunQueue } from './runs/queue.ts';
 
@@ -53,7 +53,7 @@ export async function openParts(config: Config, closing: Closing, observability:
     throw new ConfigError(`QUEUE_URL ${maskSecrets(config.queueUrl)} cannot be used: ${cause.message}`, { cause });
   });
 
-  const relay = memoryRelay();
+  const relay = await openRelay(config.relayUrl, (error) => log.warn({ reason: String(error) }, 'relay unreachable'));
   closing.add('relay', () => relay[Symbol.asyncDispose]());
   const workspaces = createWorkspaceManager({
     root: join(config.dataDirectory, 'git'),

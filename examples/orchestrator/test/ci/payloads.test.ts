@@ -1,25 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { latest } from '../../src/ci/merge.ts';
 import { checkSources } from '../../src/ci/observation.ts';
 import { observationsIn } from '../../src/ci/payloads.ts';
 import { rollUp } from '../../src/ci/rollup.ts';
-
-interface Sample {
-  readonly event: string;
-  readonly payload: unknown;
-}
-
-/** GitHub's own recorded deliveries. */
-function recorded(): readonly Sample[] {
-  const file = createRequire(import.meta.url).resolve('@octokit/webhooks-examples');
-  const events: { name: string; examples: unknown[] }[] = JSON.parse(readFileSync(file, 'utf8'));
-  return events.flatMap(({ name, examples }) => examples.map((payload) => ({ event: name, payload })));
-}
+import { recordedDeliveries } from './recorded.ts';
 
 describe('payloads of GitHub', () => {
-  const all = recorded();
+  const all = recordedDeliveries();
 
   it('has the recorded deliveries to read', () => {
     expect(all.length).toBeGreaterThan(200);

@@ -1,0 +1,47 @@
+import { Redis } from 'ioredis';
+import type { Hint, Relay } from './relay.ts';
+
+const channel = 'millrace:hints';
+const kinds: readonly unknown[] = ['run', 'cancel', 'outbox', 'webhook'] satisfies readonly Hint['kind'][];
+
+/**
+ * Hints between the processes of a deployment, by publish and subscribe. Redis being away costs nothing but speed: what a
+ * hint would have told is found by the next poll, so failures are reported and no work waits for them.
+ */
+export function redisRelay(url: string, onError: (error: unknown) => void): Relay {
+  const listeners = new Set<(hint: Hint) => void>();
+  const publisher = new Redis(url, { maxRetriesPerRequest: 0, enableOfflineQueue: false });
+  const subscriber = new Redis(url, { maxRetriesPerRequest: null });
+  publisher.on('error', onError);
+  subscriber.on('error', onError);
+  subscriber.subscribe(channel).catch(onError);
+  subscriber.on('message', (_channel, text) => {
+    const hint = parseHint(text);
+    if (hint) tell(listeners, hint);
+  });
+  return {
+    publish(hint) {
+      tell(listeners, hint);
+      publisher.publish(channel, `${hint.kind} ${hint.runId}`).catch(onError);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async [Symbol.asyncDispose]() {
+      listeners.clear();
+      publisher.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}
+
+/** Listeners of this process hear at once; what comes back over Redis wakes them a second time, which is harmless. */
+function tell(listeners: ReadonlySet<(hint: Hint) => void>, hint: Hint): void {
+  for (const listener of listeners) listener(hint);
+}
+
+function parseHint(text: string): Hint | undefined {
+  const [kind, runId = ''] = text.split(' ');
+  return kinds.includes(kind) ? { kind: kind as Hint['kind'], runId } : undefined;
+}
