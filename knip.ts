@@ -10,12 +10,13 @@ const config: KnipConfig = {
         'examples/{queue,ratelimit,workspace,idempotency,observability}/*.ts',
       ],
       project: ['*.ts', 'scripts/**', 'test/*.ts', 'docs/.vitepress/**/*.ts'],
-      // Started by scripts/check-packages.mjs by the names of their programs, and by the options file of typedoc.
-      ignoreDependencies: ['publint', '@arethetypeswrong/cli', 'typedoc-plugin-markdown'],
+      // Started by scripts/check-packages.mjs by the names of their programs.
+      ignoreDependencies: ['publint', '@arethetypeswrong/cli'],
     },
     'packages/*': {
       // `!` marks what is published; tests and benchmarks are entries of their own, whatever starts them.
-      entry: ['src/*.ts!', 'test/**/*.test.ts', 'test/**/*.type-test.ts', 'bench/**/*.ts'],
+      // A file named …child.ts is started by a test as a process of its own.
+      entry: ['src/*.ts!', 'test/**/*.test.ts', 'test/**/*child.ts', 'bench/**/*.ts'],
       project: ['src/**/*.{ts,mjs}!', 'test/**/*.ts', 'bench/**/*.ts'],
     },
     'examples/orchestrator': {
