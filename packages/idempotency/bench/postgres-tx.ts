@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { createIdempotency } from '@millrace/idempotency';
+import { postgresStore, type SqlClient } from '@millrace/idempotency/postgres';
 import { startPostgres } from '@millrace/test-support';
 import pg from 'pg';
-import { createIdempotency } from '../src/index.ts';
-import { postgresStore, type SqlClient } from '../src/postgres.ts';
 import { type Bench, median, rounded, throughput } from './result.ts';
 
 const request = (key: string) => ({ tenant: 't', operation: 'order', key, input: { item: 'saw', amount: 2 } });

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { IdempotencyConfig, makeIdempotent } from '@aws-lambda-powertools/idempotency';
 import { CachePersistenceLayer } from '@aws-lambda-powertools/idempotency/cache';
 import type { BasePersistenceLayer } from '@aws-lambda-powertools/idempotency/persistence';
+import { createIdempotency } from '@millrace/idempotency';
+import { redisStore } from '@millrace/idempotency/redis';
 import { startRedis } from '@millrace/test-support';
 import { Idempotency as NodeIdempotency } from '@node-idempotency/core';
 import { Redis } from 'ioredis';
-import { createIdempotency } from '../src/index.ts';
-import { redisStore } from '../src/redis.ts';
 import { type Bench, median, type Result, rounded, throughput } from './result.ts';
 
 type Pair = (key: string) => Promise<unknown>;

@@ -32,7 +32,7 @@ export const zombies: Bench = {
     ];
     const results: Result[] = [];
     for (const [address, store] of subjects) {
-      results.push(await zombiesOn(address, store as IdempotencyStore<never>, quick ? 1 : 5));
+      results.push(await zombiesOn(address, store as IdempotencyStore<never>, quick ? 1 : 2));
     }
     redis.disconnect();
     await pool.end();

@@ -1,7 +1,8 @@
 import { InvalidOptionError } from './errors.ts';
-import type { ExpiredLease, IdempotencyRecord, RecordKey, RecordState } from './record.ts';
+import type { IdempotencyRecord, RecordKey } from './record.ts';
 import { type RedisClient, script } from './redis/client.ts';
 import { parseRedisKey, redisKey, redisPattern } from './redis/keys.ts';
+import { freshRecord, parseRecord, phaseMember } from './redis/record.ts';
 import * as scripts from './redis/scripts.ts';
 import type { BeginRequest, BeginResult, IdempotencyStore, ListQuery } from './store.ts';
 
@@ -62,7 +63,7 @@ export function redisStore({ redis, url, prefix = 'millrace:idempotency' }: Redi
     capabilities: { transactions: false, durable: true, shared: true },
     begin: async (key, request) => begin(await connect(), redisKey(prefix, key), key, request),
     extend: (key, fence, { lease, ttl }) => step('extend', key, fence, lease, ttl),
-    checkpoint: (key, fence, phase, value) => step('checkpoint', key, fence, phase, value),
+    checkpoint: (key, fence, phase, value) => step('checkpoint', key, fence, phaseMember(phase, value)),
     complete: (key, fence, result, ttl) => step('complete', key, fence, result, ttl),
     release: (key, fence, state, ttl) => step('release', key, fence, state, ttl),
     resolve: (key, fence, resolution) => {
@@ -70,7 +71,7 @@ export function redisStore({ redis, url, prefix = 'millrace:idempotency' }: Redi
       return step('resolve', key, fence, resolution.state, resolution.ttl, result);
     },
     async read(key) {
-      return toRecord(key, await (await connect()).hgetall(redisKey(prefix, key)));
+      return parseRecord(key, await (await connect()).get(redisKey(prefix, key)));
     },
     list: async (query) => list(await connect(), prefix, query),
     async forget(tenant) {
@@ -101,45 +102,24 @@ async function openRedis(url: string): Promise<RedisClient> {
 }
 
 async function begin(client: RedisClient, id: string, key: RecordKey, request: BeginRequest): Promise<BeginResult> {
-  const { fingerprint, owner, onExpiredLease, lease, ttl } = request;
+  const { fingerprint, onExpiredLease, lease, ttl } = request;
+  // Without spaces, which separate the fields of a record.
+  const owner = encodeURIComponent(request.owner);
   const answer = await steps.begin.run(client, id, fingerprint, owner, onExpiredLease, lease, ttl);
-  const [status, time, ...rest] = answer as [string, string, ...unknown[]];
+  const [status, time, ...rest] = answer as [string, string, ...string[]];
   const now = Number(time);
-  if (status === 'new')
-    return { status: 'acquired', record: freshRecord(key, request, now, rest as string[]), takenOver: false, now };
-  const record = toRecord(key, fromPairs(rest[0] as string[])) as IdempotencyRecord;
+  if (status === 'new') {
+    return { status: 'acquired', record: freshRecord(key, request, now, rest), takenOver: false, now };
+  }
+  const record = parseRecord(key, rest[0] as string) as IdempotencyRecord;
   if (status === 'mismatch' || status === 'existing') return { status, record, now };
   return { status: 'acquired', record, takenOver: status === 'takeover', now };
-}
-
-/** A new record holds what was sent; only the times come from the server. */
-function freshRecord(key: RecordKey, request: BeginRequest, now: number, times: readonly string[]): IdempotencyRecord {
-  const [fence, leaseUntil, expiresAt] = times.map(Number) as [number, number, number];
-  const { tenant, operation, key: name } = key;
-  const { fingerprint, owner, onExpiredLease } = request;
-  return {
-    tenant,
-    operation,
-    key: name,
-    state: 'running',
-    fingerprint,
-    fence,
-    owner,
-    attempt: 1,
-    onExpiredLease,
-    phases: {},
-    result: undefined,
-    createdAt: now,
-    updatedAt: now,
-    leaseUntil,
-    expiresAt,
-  };
 }
 
 async function list(client: RedisClient, prefix: string, query: ListQuery): Promise<readonly IdempotencyRecord[]> {
   const found: IdempotencyRecord[] = [];
   for await (const [node, id] of scan(client, redisPattern(prefix, query.tenant))) {
-    const record = toRecord(parseRedisKey(prefix, id), await node.hgetall(id));
+    const record = parseRecord(parseRedisKey(prefix, id), await node.get(id));
     if (record && (query.state ?? record.state) === record.state) found.push(record);
     if (found.length >= query.limit) break;
   }
@@ -156,36 +136,4 @@ async function* scan(client: RedisClient, pattern: string): AsyncGenerator<reado
       cursor = next;
     } while (cursor !== '0');
   }
-}
-
-function fromPairs(pairs: readonly string[]): Record<string, string> {
-  const fields: Record<string, string> = {};
-  for (let index = 0; index < pairs.length; index += 2) fields[pairs[index] as string] = pairs[index + 1] as string;
-  return fields;
-}
-
-function toRecord(
-  { tenant, operation, key }: RecordKey,
-  fields: Record<string, string>,
-): IdempotencyRecord | undefined {
-  if (fields.st === undefined) return undefined;
-  const phases: Record<string, string> = {};
-  for (const [name, value] of Object.entries(fields)) if (name.startsWith('p:')) phases[name.slice(2)] = value;
-  return {
-    tenant,
-    operation,
-    key,
-    state: fields.st as RecordState,
-    fingerprint: fields.fp ?? '',
-    fence: Number(fields.f),
-    owner: fields.o ?? '',
-    attempt: Number(fields.a),
-    onExpiredLease: fields.x as ExpiredLease,
-    phases,
-    result: fields.r,
-    createdAt: Number(fields.c),
-    updatedAt: Number(fields.u),
-    leaseUntil: Number(fields.l),
-    expiresAt: Number(fields.e),
-  };
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 export interface RedisClient {
   evalsha(sha: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
   eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
-  hgetall(key: string): Promise<Record<string, string>>;
+  get(key: string): Promise<string | null>;
   scan(cursor: string, match: 'MATCH', pattern: string, count: 'COUNT', size: number): Promise<[string, string[]]>;
   del(key: string): Promise<number>;
   quit(): Promise<unknown>;
