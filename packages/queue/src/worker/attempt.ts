@@ -31,6 +31,8 @@ export interface Attempt {
   touch(): void;
   /** The lease's own end is now this many milliseconds after the monotonic time `from`. */
   extendTo(from: number, visibility: number): void;
+  /** Whether its own lease (visibility) may be over. */
+  isExpired(): boolean;
   /** Starts the timers of `deadline` and `stall`. */
   begin(): void;
   /** Calls `fn` after `ms` milliseconds, unless the attempt ends first. */
@@ -76,6 +78,7 @@ class LiveAttempt implements Attempt {
   logs: string[] = [];
   over = false;
   #controller: AbortController | undefined;
+  #leaseEndsAt: number | undefined;
   #timers: Map<TimerName, unknown> | undefined;
 
   constructor(
@@ -115,8 +118,13 @@ class LiveAttempt implements Attempt {
   }
 
   extendTo(from: number, visibility: number): void {
-    const left = from + visibility * (1 - this.#parts.marginShare) - this.#parts.clock.monotonic();
+    this.#leaseEndsAt = from + visibility * (1 - this.#parts.marginShare);
+    const left = this.#leaseEndsAt - this.#parts.clock.monotonic();
     this.#setTimer('lease', Math.max(0, left), () => this.abort(notExtended(this.job)));
+  }
+
+  isExpired(): boolean {
+    return this.#leaseEndsAt !== undefined && this.#leaseEndsAt <= this.#parts.clock.monotonic();
   }
 
   begin(): void {

@@ -52,7 +52,7 @@ export class Crew {
   #usedSlots = 0;
   #idle: (() => void)[] = [];
   concurrency: number;
-  /** No job is claimed, those in the buffer still start. */
+  /** Draining: no job is claimed or started. */
   closed = false;
   paused = false;
 
@@ -130,7 +130,9 @@ export class Crew {
     const { instrumentation, queue } = this.#parts;
     if (instrumentation !== undefined) reportExchange(instrumentation, queue, exchanged, this.#now());
     if (answer.dueSchedules.length > 0 && !this.closed) this.#parts.onDueSchedules(answer.dueSchedules);
-    this.#start();
+    // The answer to a call that was under way when the drain began may bring jobs: nobody would wait for them.
+    if (this.closed) this.giveBack();
+    else this.#start();
   }
 
   /** Every lease is lost: handlers are told, and nothing they do is reported any more. */
@@ -186,12 +188,16 @@ export class Crew {
   }
 
   #start(): void {
+    if (this.#buffer.size === 0 || this.#link?.holdsLease() === false) return;
     for (;;) {
       const free = this.#usedSlots === 0 ? Number.POSITIVE_INFINITY : this.concurrency - this.#usedSlots;
       const next = free > 0 ? this.#buffer.next(free, this.#now()) : undefined;
       if (next === undefined) return;
+      const live = next.attempts.filter((attempt) => !attempt.isExpired());
+      for (const attempt of next.attempts) if (!live.includes(attempt)) this.#abandon(attempt);
+      if (live.length === 0) continue;
       this.#usedSlots += next.slots;
-      void this.#run(next.attempts).finally(() => this.#free(next.slots));
+      void this.#run(live).finally(() => this.#free(next.slots));
     }
   }
 

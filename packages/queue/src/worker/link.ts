@@ -25,6 +25,8 @@ export interface Link {
   readonly session: string;
   readonly lastAnswerAt: number | undefined;
   readonly lastError: Error | undefined;
+  /** False when the leases may be over; they are given up then. */
+  holdsLease(): boolean;
   /** Something has changed here: exchange if there is a reason to. */
   wake(): void;
   /** One last exchange that ends the session; tries a few times, then leaves the rest to the end of the lease. */
@@ -105,6 +107,13 @@ export function createLink(parts: LinkParts): Link {
     wake();
   }
 
+  /** After a pause of the process other timers may fire before the session's own: whoever is about to rely on the lease asks. */
+  function holdsLease(): boolean {
+    if (!session.begun || session.isCertain()) return true;
+    lose('deadline-of-lease');
+    return false;
+  }
+
   function wake(): void {
     if (deferred || inFlight !== undefined || stopped) return;
     deferred = true;
@@ -181,7 +190,10 @@ export function createLink(parts: LinkParts): Link {
       lose('session');
       return;
     }
-    session.renewed(sentAt);
+    const mine = session;
+    mine.renewed(sentAt);
+    // The answer may come so late that its lease is over already, and the session with it.
+    if (mine !== session || !holdsLease()) return;
     if (!request.end) session.keepAlive(storage);
     session.lostCalls = session.lostCalls.filter((call) => !request.lostCalls.includes(call));
     promising = hinted || answer.more || (promising && request.claim === 0);
@@ -236,6 +248,7 @@ export function createLink(parts: LinkParts): Link {
     get lastError() {
       return lastError;
     },
+    holdsLease,
     wake,
     end,
   };

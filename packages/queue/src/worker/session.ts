@@ -11,6 +11,8 @@ export interface Session {
   nextCall(): number;
   /** The store renewed the session in a call that was sent at this monotonic time. */
   renewed(sentAt: number): void;
+  /** False when the lease may be over: also after an answer that came too late, because the process was paused. */
+  isCertain(): boolean;
   /** Starts the heartbeat thread, where the adapter has one. */
   keepAlive(storage: QueueStorage): void;
   /** Stops the heartbeat thread and the watch over the lease. */
@@ -64,6 +66,7 @@ export function createSession(parts: SessionParts): Session {
       renewedAt = Math.max(renewedAt ?? sentAt, sentAt);
       if (timer === undefined && !stopped) watch();
     },
+    isCertain: () => certainUntil() - parts.margin > clock.monotonic(),
     keepAlive: (storage) => {
       if (thread !== undefined || stopped) return;
       thread = storage.keepAlive?.({ session: parts.id, lease, every: lease / 3, blockedLimit: parts.blockedLimit });

@@ -3,6 +3,8 @@ import type {
   createQueue,
   defineJob,
   HandlerContext,
+  JobDefinition,
+  Queue,
   QueueAdapter,
   QueueStorage,
 } from '@millrace/queue';
@@ -27,14 +29,16 @@ interface Faults {
   readonly jumps: boolean;
 }
 
-const lease = 2_000;
+const lease = 1_500;
 /** From then on nothing goes wrong any more, and everything must come to its end. */
-const calmAt = 8_000;
-const deadline = 120_000;
+const calmAt = 3_500;
+const deadline = 90_000;
 
 const anything: StandardSchemaV1<number> = {
   '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as number }) },
 };
+
+type TypedQueue = Queue<readonly [JobDefinition<'work', typeof anything>, JobDefinition<'watched', typeof anything>]>;
 
 /** A handler that is running. */
 interface Running {
@@ -74,7 +78,7 @@ class Scenario {
   async play(): Promise<readonly string[]> {
     const workers = 1 + Math.floor(this.#random() * 3);
     for (let n = 0; n < workers; n += 1) this.#startWorker();
-    void this.#produce(4 + Math.floor(this.#random() * 10));
+    void this.#produce(3 + Math.floor(this.#random() * 8));
     this.#world.after(calmAt, () => this.#startWorker());
     const done = (): boolean =>
       this.#model.violations.length > 0 || (this.#world.time() > calmAt && this.#model.open().length === 0);
@@ -87,7 +91,7 @@ class Scenario {
     return this.#world.time() < calmAt && this.#random() < share;
   }
 
-  #queueFor(process: Process): ReturnType<Subject['createQueue']> {
+  #queueFor(process: Process): TypedQueue {
     const options = { maxAttempts: 4, backoff: () => Math.floor(this.#random() * 300) };
     return this.#subject.createQueue({
       adapter: this.#networkTo(process),
@@ -97,7 +101,7 @@ class Scenario {
         this.#subject.defineJob('work', anything, options),
         this.#subject.defineJob('watched', anything, { ...options, visibility: 900 }),
       ],
-    }) as ReturnType<Subject['createQueue']>;
+    });
   }
 
   #spawn(): Process {
@@ -107,7 +111,7 @@ class Scenario {
 
   async #produce(count: number): Promise<void> {
     const process = this.#spawn();
-    const queue = this.#queueFor(process) as unknown as ReturnType<typeof createTyped>;
+    const queue = this.#queueFor(process);
     await this.#limit(process);
     for (let n = 0; n < count; n += 1) {
       const options = {
@@ -119,7 +123,7 @@ class Scenario {
       const send = this.#random() < 0.12 ? queue.enqueueFlow(familyOf(n, options)) : queue.enqueue(name, n, options);
       // What the store has not confirmed, nobody was promised; the model takes what the store accepted.
       await send.catch(() => undefined);
-      await new Promise<void>((resolve) => void process.clock.setTimeout(resolve, this.#random() * 300));
+      await new Promise<void>((resolve) => void process.clock.setTimeout(resolve, this.#random() * 200));
     }
   }
 
@@ -137,13 +141,13 @@ class Scenario {
 
   #startWorker(): void {
     const process = this.#spawn();
-    const queue = this.#queueFor(process) as unknown as ReturnType<typeof createTyped>;
+    const queue = this.#queueFor(process);
     const handler = (job: { readonly id: string }, ctx: HandlerContext): Promise<unknown> =>
       this.#handle(process, job.id, ctx);
     const concurrency = 1 + Math.floor(this.#random() * 3);
     const worker = queue.work(
       { work: handler, watched: handler },
-      { lease, pollInterval: 600, concurrency, callTimeout: 700, prefetch: Math.floor(this.#random() * 3) },
+      { lease, pollInterval: 700, concurrency, callTimeout: 500, prefetch: Math.floor(this.#random() * 3) },
     );
     if (this.#world.time() < calmAt) this.#planTrouble(process, () => void worker.drain({ timeout: 200 }));
   }
@@ -151,7 +155,7 @@ class Scenario {
   /** The process is killed, paused (perhaps longer than its lease), drained, or left alone; a killed one is replaced. */
   #planTrouble(process: Process, drain: () => void): void {
     const kind = this.#random();
-    const at = this.#random() * (calmAt - 1_000);
+    const at = this.#random() * (calmAt - 500);
     this.#world.after(at, () => {
       if (kind < 0.3) {
         process.alive = false;
@@ -175,7 +179,7 @@ class Scenario {
     try {
       await new Promise<void>((resolve, reject) => {
         ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error));
-        process.clock.setTimeout(resolve, this.#random() * (this.#random() < 0.2 ? 3_000 : 200));
+        process.clock.setTimeout(resolve, this.#random() * (this.#random() < 0.2 ? 2_000 : 200));
       });
       if (this.#random() < 0.15) throw new Error('the handler failed');
       if (this.#random() < 0.05) ctx.snooze(Math.floor(this.#random() * 500));
@@ -226,7 +230,7 @@ class Scenario {
     return new Promise((resolve, reject) => {
       const answer = (deliver: () => void): void => void process.clock.setTimeout(deliver, this.#random() * 15);
       const fail = (text: string): void => answer(() => reject(new Error(text)));
-      const late = this.#chance(this.#faults.late) ? 1_500 : 0;
+      const late = this.#chance(this.#faults.late) ? 1_000 : 0;
       this.#world.after(late + this.#random() * 15, () => {
         if (this.#chance(this.#faults.before)) return fail('connection refused');
         const hangs = this.#chance(this.#faults.hang);
@@ -247,12 +251,4 @@ class Scenario {
 function familyOf(n: number, options: { readonly tenant: string; readonly priority: number }) {
   const child = { name: 'work' as const, payload: n, ...options, onFailure: 'ignore' as const };
   return { name: 'work' as const, payload: n, ...options, children: [child, child] };
-}
-
-/** Only for its type: the queue of the scenarios. */
-function createTyped(subject: Subject) {
-  return subject.createQueue({
-    url: 'memory:',
-    jobs: [subject.defineJob('work', anything), subject.defineJob('watched', anything)],
-  });
 }

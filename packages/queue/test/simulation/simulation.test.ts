@@ -5,18 +5,6 @@ import { simulateShares } from './fairness.ts';
 import { simulate } from './scenario.ts';
 
 const subject = { createQueue, defineJob, memoryAdapter };
-const seeds = Number(process.env.SIMULATION_SEEDS ?? 10_000);
-const first = Number(process.env.SIMULATION_FIRST ?? 1);
-
-it(`${seeds} seeds of crashes, pauses, clock jumps and store faults violate nothing`, {
-  timeout: 300_000,
-}, async () => {
-  for (let seed = first; seed < first + seeds; seed += 1) {
-    const violations = await simulate(seed, subject);
-    expect(violations, `SIMULATION_FIRST=${seed} SIMULATION_SEEDS=1 repeats it`).toEqual([]);
-  }
-});
-
 it('a seed repeats exactly', async () => {
   const trace = async (): Promise<string> => {
     const calls: string[] = [];
