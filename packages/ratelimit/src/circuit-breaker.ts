@@ -21,6 +21,8 @@ export interface CircuitBreakerOptions {
   readonly failureRatio?: number;
   /** Calls within the window before the ratio counts. @default 10 */
   readonly minCalls?: number;
+  /** Failures in a row that open the circuit at once, however many calls succeeded before. @default Infinity */
+  readonly consecutiveFailures?: number;
   /** Length of the rolling window. @default '30s' */
   readonly window?: Duration;
   /** How long the circuit stays open before it is probed. @default '10s' */
@@ -98,7 +100,14 @@ class BreakerEngine {
     this.#name = options.name ?? 'circuitBreaker';
     this.#key = options.key ?? ((ctx) => ctx.key);
     this.#countsAsFailure = options.countsAsFailure ?? isDownstreamFailure;
-    this.#detection = { failureRatio, minCalls, windowMs: toMilliseconds(options.window ?? '30s', 'window'), clock };
+    const { consecutiveFailures = Number.POSITIVE_INFINITY } = options;
+    this.#detection = {
+      failureRatio,
+      minCalls,
+      consecutiveFailures,
+      windowMs: toMilliseconds(options.window ?? '30s', 'window'),
+      clock,
+    };
     this.#health = new LRUCache({ max: maxKeys, dispose: (health) => health.dispose() });
     this.#instrumentation = instrumentation;
     this.#circuits = sharedCircuits(options, clock, (key, state, remote) => this.#tell(key, state, remote));

@@ -27,10 +27,15 @@ class Context implements CallContext {
   readonly traceparent: string | undefined;
   readonly attempt: number;
   readonly settle: (usage: Cost) => void;
-  #signal: AbortSignal | undefined;
+  #signal: AbortSignal | (() => AbortSignal) | undefined;
   readonly #parent: CallContext | undefined;
 
-  constructor(fields: Fields, settle: (usage: Cost) => void, signal?: AbortSignal, parent?: CallContext) {
+  constructor(
+    fields: Fields,
+    settle: (usage: Cost) => void,
+    signal?: AbortSignal | (() => AbortSignal),
+    parent?: CallContext,
+  ) {
     this.key = fields.key;
     this.tenant = fields.tenant;
     this.run = fields.run;
@@ -46,13 +51,17 @@ class Context implements CallContext {
   }
 
   get signal(): AbortSignal {
+    if (typeof this.#signal === 'function') this.#signal = this.#signal();
     this.#signal ??= this.#parent?.signal ?? new AbortController().signal;
     return this.#signal;
   }
 
+  get abortable(): boolean {
+    return this.#signal !== undefined || this.#parent?.abortable === true;
+  }
+
   get aborted(): boolean {
-    if (this.#signal !== undefined) return this.#signal.aborted;
-    return this.#parent?.aborted ?? false;
+    return this.abortable && this.signal.aborted;
   }
 
   derive(change: ContextChange): CallContext {

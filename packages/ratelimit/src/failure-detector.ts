@@ -8,6 +8,8 @@ export interface DetectorOptions {
   readonly failureRatio: number;
   /** Calls within the window before the share counts. */
   readonly minCalls: number;
+  /** Failures in a row that suffice. */
+  readonly consecutiveFailures: number;
   readonly windowMs: number;
   readonly clock: Clock;
 }

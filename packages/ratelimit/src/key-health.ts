@@ -8,6 +8,7 @@ export class KeyHealth {
   #halfStartedAt = 0;
   #current = 0;
   #previous = 0;
+  #failuresInRow = 0;
   #detector: FailureDetector | undefined;
 
   constructor(options: DetectorOptions) {
@@ -15,16 +16,19 @@ export class KeyHealth {
   }
 
   succeeded(): void {
+    this.#failuresInRow = 0;
     if (this.#detector === undefined) this.#count();
     else if (this.#detector.isQuiet()) this.dispose();
     else void this.#detector.record(true);
   }
 
   /** True when the circuit has to open. */
-  failed(): Promise<boolean> {
+  async failed(): Promise<boolean> {
     this.#slide();
+    this.#failuresInRow += 1;
     this.#detector ??= new FailureDetector(this.#options, this.#current + this.#previous);
-    return this.#detector.record(false);
+    const failing = await this.#detector.record(false);
+    return failing || this.#failuresInRow >= this.#options.consecutiveFailures;
   }
 
   dispose(): void {

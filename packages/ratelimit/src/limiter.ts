@@ -14,6 +14,14 @@ import { type OnStoreDown, StoreGate } from './store-gate.ts';
 import { Throttle } from './throttle.ts';
 import { WaitingLine } from './waiting-line.ts';
 
+interface Wish {
+  readonly ctx: CallContext;
+  readonly table: RateTable;
+  readonly cost: readonly number[];
+  readonly share: number;
+  readonly giveUpAt: number;
+}
+
 const unlimited = { granted: 1, wait: 0, at: 0, limitedBy: -1, share: 0, pausedFor: 0 } satisfies DebitDecision;
 
 /** The part of a burst, for usage that is known only afterwards, that is kept free: others may use the quota as well. */
@@ -84,30 +92,46 @@ export class Limiter {
    *
    * @throws RateLimitedError when the wait would be longer than `maxWait`, the deadline of the call included
    */
-  async acquire(ctx: CallContext, maxWait: number): Promise<Ticket> {
+  acquire(ctx: CallContext, maxWait: number): MaybePromise<Ticket> {
     const share = this.#shareOf(ctx.priority, this.#defaultShare);
     const table = this.tableFor(ctx);
     const cost = costPerLimit(this.#limits, ctx, this.#shares[share] ?? 1);
-    const giveUpAt = Math.min(this.#clock.monotonic() + maxWait, ctx.deadline ?? Number.POSITIVE_INFINITY);
+    const now = this.#clock.monotonic();
+    const giveUpAt = Math.min(now + maxWait, ctx.deadline ?? Number.POSITIVE_INFINITY);
+    const wish: Wish = { ctx, table, cost, share, giveUpAt };
+    if (ctx.aborted) throw ctx.signal.reason;
+    const decided = this.#decide(table, { cost, maxWait: Math.max(0, giveUpAt - now), share, copies: 1 });
+    if (decided instanceof Promise || decided.wait > 0 || decided.granted === 0) return this.#take(wish, decided);
+    return this.#admit(ctx, this.#slot(wish, decided), decided);
+  }
+
+  /** The slot is in the future, or asked for elsewhere. A pause that comes up meanwhile makes the sleeper take another one. */
+  async #take(wish: Wish, first: MaybePromise<DebitDecision>): Promise<Ticket> {
+    const { ctx, table, cost, share, giveUpAt } = wish;
+    let decision = await first;
     for (;;) {
-      if (ctx.aborted) throw ctx.signal.reason;
-      const patience = Math.max(0, giveUpAt - this.#clock.monotonic());
-      const decision = await this.#decide(table, { cost, maxWait: patience, share, copies: 1 });
-      const slot = new Slot({
-        policy: this.#name,
-        rates: this.#rates,
-        limits: this.#limits,
-        table,
-        cost,
-        decision,
-        ctx,
-        inFlight: this.#inFlightOf(table),
-      });
       if (decision.granted === 0) throw this.#refuse(ctx, decision);
+      const slot = this.#slot(wish, decision);
       if (decision.wait > 0) await this.#wait(ctx, slot, decision);
       if (decision.wait === 0 || !this.throttle.isPaused(table)) return this.#admit(ctx, slot, decision);
       slot.release();
+      const maxWait = Math.max(0, giveUpAt - this.#clock.monotonic());
+      decision = await this.#decide(table, { cost, maxWait, share, copies: 1 });
     }
+  }
+
+  #slot({ ctx, table, cost }: Wish, decision: DebitDecision): Slot {
+    const inFlight = this.#inFlightOf(table);
+    return new Slot({
+      policy: this.#name,
+      rates: this.#rates,
+      limits: this.#limits,
+      table,
+      cost,
+      decision,
+      ctx,
+      inFlight,
+    });
   }
 
   /** Everything about a caller that does not change from call to call, worked out once. */

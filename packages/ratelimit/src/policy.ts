@@ -38,6 +38,8 @@ export interface CallContext {
   readonly traceparent: string | undefined;
   /** 1 for the first attempt; counted by `retry`. */
   readonly attempt: number;
+  /** False when nothing can abort the call: then nobody needs to listen to {@link CallContext.signal}. */
+  readonly abortable: boolean;
   /** Whether {@link CallContext.signal} has aborted, without creating it. */
   readonly aborted: boolean;
   /** Aborts when the caller aborts or a policy gives up. Created on first use, so a call that ignores it pays nothing. */
@@ -55,7 +57,8 @@ export interface ContextChange {
   readonly model?: string;
   readonly cost?: Cost;
   readonly deadline?: number;
-  readonly signal?: AbortSignal;
+  /** A signal, or what makes it when somebody asks for it. */
+  readonly signal?: AbortSignal | (() => AbortSignal);
   /** Called with the actual cost before the outer policies hear of it. */
   readonly onSettle?: (usage: Cost) => void;
 }

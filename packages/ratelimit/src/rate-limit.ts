@@ -123,7 +123,8 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
   const limiter = new Limiter(options);
   const pauseOf = options.throttled ?? ((error) => throttledFor(error, options.clock));
   const policy: Policy = async (next, ctx) => {
-    const ticket = await limiter.acquire(ctx, limiter.maxWait);
+    const acquired = limiter.acquire(ctx, limiter.maxWait);
+    const ticket = acquired instanceof Promise ? await acquired : acquired;
     try {
       return await next(ctx.derive({ onSettle: ticket.settle }));
     } catch (error) {
@@ -135,7 +136,7 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
     }
   };
   return Object.assign(policy, {
-    acquire: (init?: CallInit | CallContext) => limiter.acquire(asContext(init), limiter.maxWait),
+    acquire: async (init?: CallInit | CallContext) => limiter.acquire(asContext(init), limiter.maxWait),
     tryAcquire: (init?: CallInit | CallContext) => tryAcquire(limiter, asContext(init)),
     gate: (init?: CallInit) => limiter.gate(createContext(init)),
     throttle: (init: CallInit | CallContext, pause: number) =>

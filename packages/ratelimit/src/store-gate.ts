@@ -16,6 +16,13 @@ export interface StoreGateOptions {
   readonly instrumentation: RateLimitInstrumentation | undefined;
 }
 
+interface Question {
+  readonly askedAt: number;
+  done: boolean;
+  late: boolean;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Milliseconds between two tries while the store is down; everybody else is answered at once. */
 const retryMs = 500;
 
@@ -24,6 +31,8 @@ export class StoreGate {
   readonly #options: StoreGateOptions;
   #down = false;
   #tryAt = 0;
+  #open: Question[] = [];
+  #timer: unknown;
 
   constructor(options: StoreGateOptions) {
     this.#options = options;
@@ -50,36 +59,52 @@ export class StoreGate {
   }
 
   #bound<T>(answer: Promise<T>, onLate: ((value: T) => void) | undefined): Promise<T> {
-    const { clock, timeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
-      let late = false;
-      const giveUp = (): void => {
-        late = true;
-        reject(this.#fail(new Error(`no answer within ${timeoutMs} ms`)));
-      };
-      // A busy event loop fires the timer before it reads the answer that is already there: look once more.
-      const timer = clock.setTimeout(() => setImmediate(() => setImmediate(giveUpUnlessDone)), timeoutMs);
-      let done = false;
-      const giveUpUnlessDone = (): void => {
-        if (!done) giveUp();
-      };
-      const settle = (): boolean => {
-        done = true;
-        clock.clearTimeout(timer);
-        return late;
-      };
+      const question: Question = { askedAt: this.#options.clock.monotonic(), done: false, late: false, reject };
+      this.#watch(question);
       answer.then(
         (value) => {
+          question.done = true;
           this.#recover();
-          if (settle()) onLate?.(value);
+          if (question.late) onLate?.(value);
           else resolve(value);
         },
         (error: unknown) => {
-          if (!settle()) reject(this.#fail(error));
+          question.done = true;
+          if (!question.late) reject(this.#fail(error));
         },
       );
     });
   }
+
+  /** All questions wait equally long, so the oldest is due first and one timer serves them all. */
+  #watch(question: Question): void {
+    this.#open.push(question);
+    if (this.#timer === undefined) this.#arm(question);
+  }
+
+  #arm({ askedAt }: Question): void {
+    const { clock, timeoutMs } = this.#options;
+    const due = Math.max(0, askedAt + timeoutMs - clock.monotonic());
+    // A busy event loop fires the timer before it reads the answers that are already there: look once more.
+    this.#timer = clock.setTimeout(() => setImmediate(() => setImmediate(this.#expire)), due);
+  }
+
+  readonly #expire = (): void => {
+    const { clock, timeoutMs } = this.#options;
+    const now = clock.monotonic();
+    const isOpen = ({ done, late }: Question): boolean => !done && !late;
+    for (const question of this.#open) {
+      if (!isOpen(question)) continue;
+      if (question.askedAt + timeoutMs > now) break;
+      question.late = true;
+      question.reject(this.#fail(new Error(`no answer within ${timeoutMs} ms`)));
+    }
+    this.#open = this.#open.filter(isOpen);
+    this.#timer = undefined;
+    const oldest = this.#open[0];
+    if (oldest !== undefined) this.#arm(oldest);
+  };
 
   #fail(error: unknown): StoreUnavailableError {
     const { clock, store, instrumentation } = this.#options;

@@ -46,6 +46,17 @@ describe('circuitBreaker', () => {
     expect(breaker.state()).toBe('open');
   });
 
+  it('opens after failures in a row, however many calls succeeded before', async () => {
+    const { breaker, call, failTimes } = setup({ consecutiveFailures: 3 });
+    for (let i = 0; i < 100; i++) await call(ok);
+    await failTimes(2);
+    await call(ok);
+    await failTimes(2);
+    expect(breaker.state()).toBe('closed');
+    await failTimes(1);
+    expect(breaker.state()).toBe('open');
+  });
+
   it('forgets failures that are older than the window', async () => {
     const { breaker, clock, failTimes } = setup({ window: '10s' });
     await failTimes(3);

