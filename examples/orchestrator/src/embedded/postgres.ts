@@ -118,7 +118,7 @@ async function startAndWait(paths: ClusterPaths, port: number, deadline: number)
 
 async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url, application_name: 'millrace presence', keepAlive: true });
-  client.on('error', () => client.end());
+  client.on('error', () => void client.end());
   await client.connect();
   await client.query('SELECT pg_advisory_lock_shared($1)', [presenceLock]);
   return client;

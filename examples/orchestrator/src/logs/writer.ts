@@ -65,7 +65,7 @@ export async function createLogWriter(options: LogWriterOptions): Promise<LogWri
       append(['system', Date.now(), `The log is longer than ${maxBytes} bytes; the rest is not kept.`]);
     }
     if (pendingBytes >= chunkBytes) return await flush();
-    timer ??= setTimeout(() => flush().catch(() => undefined), flushDelay);
+    timer ??= setTimeout(() => void flush().catch(() => undefined), flushDelay);
   };
   return { write, flush };
 }

@@ -1,0 +1,73 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { OpenDatabase } from '../src/db/open.ts';
+import { memoryRelay } from '../src/relay/memory.ts';
+import { recoverLostRuns, resumeParkedRuns } from '../src/roles/janitor.ts';
+import { enqueueDispatches, jobIdOf, openRunQueue, type RunQueue } from '../src/runs/queue.ts';
+import { getRun } from '../src/runs/store.ts';
+import { type Hold, moveRun, takeRun } from '../src/runs/transition.ts';
+import { submit, testDatabase } from './support/database.ts';
+
+let database: OpenDatabase;
+let queue: RunQueue;
+const relay = memoryRelay();
+beforeAll(async () => {
+  database = await testDatabase();
+  queue = openRunQueue('memory:');
+});
+afterAll(async () => {
+  await queue.close();
+  await database.close();
+});
+
+const run = (id: string) => getRun(database.db, 'default', id);
+const hold = (runId: string, fence: number, dispatch = 1): Hold => ({ runId, fence, dispatch, workerId: 'w' });
+
+async function silentRun(): Promise<string> {
+  const id = await submit(database);
+  await database.db.deleteFrom('outbox').where('run_id', '=', id).execute();
+  const longAgo = sql<Date>`now() - interval '10 minutes'`;
+  await database.db
+    .updateTable('runs')
+    .set({ job_id: jobIdOf(id, 1), updated_at: longAgo })
+    .where('id', '=', id)
+    .execute();
+  return id;
+}
+
+test('a run whose job the queue does not know is handed over anew, and outranks the old deliveries', async () => {
+  const id = await silentRun();
+  await takeRun(database.db, hold(id, 900));
+  await database.db
+    .updateTable('runs')
+    .set({ updated_at: sql<Date>`now() - interval '10 minutes'` })
+    .where('id', '=', id)
+    .execute();
+  expect(await recoverLostRuns({ db: database.db, queue })).toBe(1);
+  expect(await run(id)).toMatchObject({ dispatch: 2, fence: '0', state: 'admitted' });
+  expect(await takeRun(database.db, hold(id, 901))).toBeUndefined();
+  expect(await takeRun(database.db, hold(id, 1, 2))).toMatchObject({ state: 'admitted', attempt: 2 });
+  expect(await recoverLostRuns({ db: database.db, queue })).toBe(0);
+});
+
+test('a run whose job waits in the queue is left alone', async () => {
+  const id = await silentRun();
+  const dispatch = { runId: id, dispatch: 1, tenantId: 'default', priority: 0, traceparent: null };
+  await enqueueDispatches(queue, [dispatch, dispatch]);
+  expect((await queue.inspect.counts()).ready).toBe(1);
+  expect(await recoverLostRuns({ db: database.db, queue })).toBe(0);
+  expect(await run(id)).toMatchObject({ dispatch: 1 });
+});
+
+test('a parked run goes on by itself when its time has come, and not before', async () => {
+  const id = await submit(database);
+  await takeRun(database.db, hold(id, 1));
+  const park = (until: Date) => ({ parked_reason: 'budget', parked_until: until });
+  await moveRun(database.db, hold(id, 1), { from: 'admitted', to: 'parked', set: park(new Date(Date.now() + 60_000)) });
+  expect(await takeRun(database.db, hold(id, 2))).toBeUndefined();
+  expect(await resumeParkedRuns({ db: database.db, relay })).toBe(0);
+  await database.db.updateTable('runs').set({ parked_until: sql<Date>`now()` }).where('id', '=', id).execute();
+  expect(await resumeParkedRuns({ db: database.db, relay })).toBe(1);
+  expect(await run(id)).toMatchObject({ state: 'queued', dispatch: 2, parked_reason: null, parked_until: null });
+  expect(await takeRun(database.db, hold(id, 1, 2))).toMatchObject({ state: 'admitted' });
+});
