@@ -267,6 +267,8 @@ export async function measureAll(options: MeasureOptions): Promise<Result[]> {
   for (const name of names) {
     const url = new URL(await server.createRepo(`${name}.git`, repos[name]));
     url.port = String(proxy.port);
+    // The bundles name no HEAD, and the peer clones what HEAD means.
+    execFileSync('git', ['symbolic-ref', 'HEAD', 'refs/heads/main'], { cwd: join(server.root, `${name}.git`) });
     urls.push(url.href);
   }
   const results: Result[] = [];

@@ -25,7 +25,8 @@ export function resolveRules(...layers: readonly (PublishRules | undefined)[]): 
 }
 
 /** A pattern with `*` (not over `/`), `**` (over it) and `?`; without a slash it matches at any depth. */
-export function globToRegExp(glob: string): RegExp {
+export function globToRegExp(pattern: string): RegExp {
+  const glob = pattern.replace(/(?<=.)\/$/, '');
   const body = glob
     .replace(/^\//, '')
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
