@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Proxy, type RedisServer, startProxy, startRedis, waitFor } from '@millrace/test-support';
+import { type Proxy as Link, type RedisServer, startProxy, startRedis, waitFor } from '@millrace/test-support';
 import { Redis } from 'ioredis';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
@@ -9,7 +9,7 @@ import { openMill } from './support/mill.ts';
 
 describe('a link that breaks', () => {
   let redis: RedisServer;
-  let proxy: Proxy;
+  let proxy: Link;
 
   beforeEach(async () => {
     redis ??= await startRedis({ own: true, persistent: true });

@@ -15,10 +15,8 @@ export interface RedisClient {
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   duplicate(): RedisClient;
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
   disconnect(): void;
-  quit(): Promise<unknown>;
-  readonly status: string;
 }
 
 /** Connection settings that a thread can be given: plain data. */

@@ -24,8 +24,8 @@ export function createHints(client: RedisClient, channel: string): Hints {
     const connection = client.duplicate();
     silence(connection);
     connection.on('connect', () => unref(connection));
-    connection.on('message', (_channel: string, text: string) => {
-      if (known.has(text)) for (const listener of listeners) listener(text as Hint);
+    connection.on('message', (_channel, text) => {
+      if (known.has(String(text))) for (const listener of listeners) listener(text as Hint);
     });
     connection.subscribe(channel).catch(() => undefined);
     return connection;

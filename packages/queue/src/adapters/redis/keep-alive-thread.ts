@@ -3,7 +3,7 @@
  * second file to point at. `data`: ioredis (path), url, options, script, prefix, session, lease, every, blockedLimit (ms), cells.
  * Cell 0: hrtime at which the last successful renewal was started. Cell 1: hrtime of the event loop's last sign of life.
  */
-export const keepAliveThread: string = String.raw`
+export const keepAliveThread: string = `
 const { workerData: data } = require('node:worker_threads');
 const { Redis } = require(data.ioredis);
 

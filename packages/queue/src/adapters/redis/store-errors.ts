@@ -27,7 +27,7 @@ export function isOutOfMemory(error: unknown): boolean {
 
 /** @returns the error to throw: StoreUnavailableError where trying again may help */
 export function toStoreError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
+  if (!(error instanceof Error) || error instanceof AdapterUnavailableError) return error;
   const version = /MILLRACE_LAYOUT (\d+)/.exec(error.message)?.[1];
   if (version !== undefined) return wrongLayout(version, error);
   if (/^(NOAUTH|WRONGPASS|NOPERM)/.test(error.message)) return refused(error);

@@ -6,6 +6,7 @@ import {
   defineJob,
   type HandlerContext,
   type Job,
+  type JobDefinition,
   type Queue,
   type QueueAdapter,
   StoreUnavailableError,
@@ -13,7 +14,10 @@ import {
 } from '../../../src/index.ts';
 import { redisAdapter } from '../../../src/redis.ts';
 
-const work = defineJob('work', z.object({ n: z.number() }), { maxAttempts: 20, backoff: () => 20 });
+const work: JobDefinition<'work', z.ZodObject<{ n: z.ZodNumber }>> = defineJob('work', z.object({ n: z.number() }), {
+  maxAttempts: 20,
+  backoff: () => 20,
+});
 
 /** Leases in fault tests, in milliseconds: short, so that takeovers are seen soon. */
 export const lease = 1_500;
@@ -36,7 +40,10 @@ export interface Mill extends AsyncDisposable {
   readonly ledger: Ledger;
   /** Enqueues until the store has answered, as a careful producer does: the same id again after an error. */
   enqueueAll(count: number, prefix?: string): Promise<readonly string[]>;
-  startWorker(options?: { readonly concurrency?: number; readonly handler?: (job: Job<{ n: number }>, ctx: HandlerContext) => Promise<void> }): Worker;
+  startWorker(options?: {
+    readonly concurrency?: number;
+    readonly handler?: (job: Job<{ n: number }>, ctx: HandlerContext) => Promise<void>;
+  }): Worker;
   /** Waits until each of these jobs was acked, and checks that none was acked twice. */
   untilDone(ids: readonly string[], timeout?: number): Promise<void>;
 }
