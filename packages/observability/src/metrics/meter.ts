@@ -38,7 +38,7 @@ export interface Meter {
 }
 
 /** Lines after which the event loop gets its turn. */
-const linesPerTurn = 4_000;
+const linesPerTurn = 2_000;
 
 /** Creates a meter over a prom-client registry. `onOverflow` is told the metric whose limit was met. */
 export function createMeter(options: MeterOptions, onOverflow: (metric: string) => void): Meter {
