@@ -97,7 +97,9 @@ export function redisStore({ redis, url, prefix = 'millrace:idempotency' }: Redi
 }
 
 async function openRedis(url: string): Promise<RedisClient> {
-  const { Redis } = await import('ioredis');
+  const { Redis } = await import('ioredis').catch((cause: unknown) => {
+    throw new InvalidOptionError('redisStore({ url }) needs ioredis: npm install ioredis, or pass `redis`.', { cause });
+  });
   return new Redis(url, { maxRetriesPerRequest: 1 }) as unknown as RedisClient;
 }
 

@@ -91,9 +91,13 @@ export function describeNodeRequest(
 async function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Not destroyed at a break: the connection has to carry the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.byteLength;
-    if (size > limit) throw new BodyTooLargeError();
+    if (size > limit) {
+      request.resume();
+      throw new BodyTooLargeError();
+    }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

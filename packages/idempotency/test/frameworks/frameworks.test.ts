@@ -160,6 +160,14 @@ describe.each(Object.entries(frameworks))('%s', (_name, start) => {
   });
 });
 
+test.each(['node:http', 'Hono'])('%s answers 413 to a body over the limit', async (name) => {
+  await using running = await openShop(frameworks[name] as never, {}, { maxRequestBytes: 1000 });
+  const response = await post(`${running.url}/orders`, 'k1', { item: 'x'.repeat(300_000) });
+  expect(response.status).toBe(413);
+  expect(await response.json()).toMatchObject({ code: 'ERR_BODY_TOO_LARGE' });
+  expect(running.shop.orders).toBe(0);
+});
+
 test('Express refuses a body that nobody has parsed', async () => {
   await using running = await openShop(frameworks.Express as never);
   const response = await fetch(`${running.url}/orders`, {
