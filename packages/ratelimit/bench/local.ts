@@ -22,7 +22,7 @@ async function limitOfTwo(calls: number): Promise<Result> {
   const times = await interleaved(5, {
     ours: () =>
       nanosPerCall(calls, (n) => {
-        for (let i = 0; i < n; i++) gate.take();
+        for (let i = 0; i < n; i++) void gate.take();
       }),
     peer: () =>
       nanosPerCall(calls / 5, async (n) => {

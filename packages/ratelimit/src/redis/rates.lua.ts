@@ -100,6 +100,85 @@ if booked then save() end
 return out
 `;
 
+/*
+ * The same decision for tables with one priority class, which most are, without tables of tables: it takes a third of the time.
+ * ARGV: number of limits, recovery, per limit {scope, interval, burst, cell}, then per request {maxWait, copies, cost per limit}.
+ */
+export const debitOneClassScript: string = `${serverTime}
+local ceil, floor, A, KEYS = math.ceil, math.floor, ARGV, KEYS
+local nl, state = A[1] + 0, {}
+for s = 1, #KEYS do
+  local raw = redis.call('GET', KEYS[s])
+  state[s] = raw and cmsgpack.unpack(raw) or (s == 1 and {0, 1, 0} or {})
+end
+local account = state[1]
+local paused, factor = account[1], account[2]
+if factor < 1 then factor = math.min(1, factor + math.max(0, now - account[3]) / 1000000 * A[2]) end
+local cells, pos, interval, tau, tat, base = {}, {}, {}, {}, {}, {}
+for i = 1, nl do
+  local a = i * 4 - 2
+  local s = A[a + 1] + 0
+  local list, p = state[s], (s == 1 and 4 or 1) + A[a + 4] * 2
+  for q = #list + 1, p + 1 do list[q] = 0 end
+  cells[i], pos[i], interval[i] = list, p, A[a + 2] / factor
+  tau[i] = ceil(A[a + 3] * interval[i])
+  tat[i], base[i] = list[p], list[p + 1]
+end
+local from = paused > now and paused or now
+local out, o, booked = {now, from - now}, 2, false
+for r = nl * 4 + 3, #A, nl + 2 do
+  local at, by = from, from > now and -2 or -1
+  for i = 1, nl do
+    local units = A[r + 1 + i] + 0
+    if units > 0 then
+      local t, over = tat[i], ceil(units * interval[i]) - tau[i]
+      if over > 0 and t < from then t = from end
+      if t + over > at then at, by = t + over, i - 1 end
+    end
+  end
+  local n = 0
+  if at - now <= A[r] + 0 then
+    n = 1
+    if at <= now then
+      by = -1
+      n = A[r + 1] + 0
+      if n > 1 then
+        for i = 1, nl do
+          local units = A[r + 1 + i] + 0
+          if units > 0 then
+            local debt = tat[i] > now and tat[i] - now or 0
+            local fit = floor((tau[i] - debt) / ceil(units * interval[i]))
+            if fit < n then n = fit end
+          end
+        end
+        if n < 1 then n = 1 end
+      end
+    end
+    for i = 1, nl do
+      local units = A[r + 1 + i] + 0
+      if units > 0 then
+        if tat[i] < at then tat[i], base[i] = at, at end
+        tat[i] = tat[i] + ceil(units * n * interval[i])
+      end
+    end
+    booked = true
+  end
+  out[o + 1], out[o + 2], out[o + 3], out[o + 4] = n, at - now, by, 1
+  o = o + 4
+end
+if booked then
+  for i = 1, nl do cells[i][pos[i]], cells[i][pos[i] + 1] = tat[i], base[i] end
+  for s = 1, #KEYS do
+    local list, last = state[s], s == 1 and paused or 0
+    for p = s == 1 and 4 or 1, #list, 2 do if list[p] > last then last = list[p] end end
+    local keep = last > now and ceil((last - now) / 1000) + 1000 or 1000
+    if s == 1 and account[2] < 1 and keep < 86400000 then keep = 86400000 end
+    redis.call('SET', KEYS[s], cmsgpack.pack(list), 'PX', keep)
+  end
+end
+return out
+`;
+
 export const adjustScript: string = `${prelude}
 for a = 1, #arg do
   local at, c = arg[a][1], arg[a][2]

@@ -1,10 +1,11 @@
 import { cellIndex } from '../gcra.ts';
 import type { Adjustment, DebitDecision, DebitRequest, Pause, RateState, RateStore, RateTable } from '../store.ts';
 import { type Keys, type RedisClient, run, script } from './client.ts';
-import { adjustScript, correctScript, debitScript, pauseScript, readScript } from './rates.lua.ts';
+import { adjustScript, correctScript, debitOneClassScript, debitScript, pauseScript, readScript } from './rates.lua.ts';
 
 const scripts = {
   debit: script(debitScript),
+  debitOneClass: script(debitOneClassScript),
   adjust: script(adjustScript),
   correct: script(correctScript),
   pause: script(pauseScript),
@@ -15,6 +16,8 @@ interface Encoded {
   readonly keys: readonly string[];
   /** The table as the scripts read it: limits as [scope, interval, burst, position], shares, recovery. */
   readonly table: string;
+  /** The same as a flat list, for tables with one class. */
+  readonly flat: readonly number[];
 }
 
 /** Infinity has no JSON; a wait of eleven days is as good. */
@@ -32,18 +35,33 @@ export class RedisRates implements RateStore {
   }
 
   async debit(table: RateTable, requests: readonly DebitRequest[]): Promise<DebitDecision[]> {
-    const wishes = requests.map(({ cost, maxWait, share, copies }) => [
-      Math.floor(Math.min(maxWait, longestWaitMs) * 1000),
-      share + 1,
-      copies,
-      ...cost,
-    ]);
-    const reply = await this.#run('debit', table, JSON.stringify(wishes));
+    const reply =
+      table.shares.length === 1 ? await this.#debitOneClass(table, requests) : await this.#debit(table, requests);
     const [now = 0, pausedFor = 0] = reply;
-    return requests.map((_, i) => {
-      const [granted = 0, wait = 0, limitedBy = -1, share = 1] = reply.slice(2 + i * 4, 6 + i * 4);
-      return { granted, wait: wait / 1000, at: now + wait, limitedBy, share: share - 1, pausedFor: pausedFor / 1000 };
+    return requests.map((_, i): DebitDecision => {
+      const from = 2 + i * 4;
+      const wait = reply[from + 1] ?? 0;
+      return {
+        granted: reply[from] ?? 0,
+        wait: wait / 1000,
+        at: now + wait,
+        limitedBy: reply[from + 2] ?? -1,
+        share: (reply[from + 3] ?? 1) - 1,
+        pausedFor: pausedFor / 1000,
+      };
     });
+  }
+
+  #debit(table: RateTable, requests: readonly DebitRequest[]): Promise<number[]> {
+    const wishes = requests.map(({ cost, maxWait, share, copies }) => [micros(maxWait), share + 1, copies, ...cost]);
+    return this.#run('debit', table, JSON.stringify(wishes));
+  }
+
+  async #debitOneClass(table: RateTable, requests: readonly DebitRequest[]): Promise<number[]> {
+    const { keys, flat } = this.#encode(table);
+    const args = [...flat];
+    for (const { cost, maxWait, copies } of requests) args.push(micros(maxWait), copies, ...cost);
+    return (await run(this.#client, scripts.debitOneClass, keys, args)) as number[];
   }
 
   async adjust(table: RateTable, adjustments: readonly Adjustment[]): Promise<void> {
@@ -81,10 +99,15 @@ export class RedisRates implements RateStore {
     const encoded = {
       keys: table.scopes.map((scope) => this.#keys.name('rate', table.account, encodeURIComponent(scope))),
       table: JSON.stringify([limits, table.shares, table.recovery]),
+      flat: [limits.length, table.recovery, ...limits.flat()],
     };
     this.#encoded.set(table, encoded);
     return encoded;
   }
+}
+
+function micros(milliseconds: number): number {
+  return Math.floor(Math.min(milliseconds, longestWaitMs) * 1000);
 }
 
 /** Reply: pausedFor in microseconds, factor in millionths, remaining per limit. */
