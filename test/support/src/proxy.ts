@@ -18,6 +18,8 @@ export interface Proxy extends AsyncDisposable {
   readonly url: string;
   /** Open connections. */
   connections(): number;
+  /** Bytes that freeze() and loseAnswers() have swallowed since the start: wait for it to grow to know that one was lost. */
+  lostBytes(): number;
   /** Resets every open connection (RST), and refuses new ones until restore(). */
   cut(): void;
   /** Resets every open connection once; new ones are served. */
@@ -41,7 +43,7 @@ export interface Proxy extends AsyncDisposable {
 /** Starts a proxy on 127.0.0.1. It lives in the test process and ends with it. */
 export async function startProxy({ target, port = 0 }: ProxyOptions): Promise<Proxy> {
   const destination = parseTarget(target);
-  const faults: LinkFaults = { mode: 'open', latencyMs: 0, jitterMs: 0, bytesPerSecond: 0 };
+  const faults: LinkFaults = { mode: 'open', latencyMs: 0, jitterMs: 0, bytesPerSecond: 0, lostBytes: 0 };
   const links = new Set<Link>();
   const server = createServer((client) => {
     if (faults.mode === 'cut') {
@@ -70,6 +72,7 @@ export async function startProxy({ target, port = 0 }: ProxyOptions): Promise<Pr
     port: own.port,
     url: readdressed(target, own.port),
     connections: () => links.size,
+    lostBytes: () => faults.lostBytes,
     cut() {
       faults.mode = 'cut';
       reset();
@@ -89,7 +92,12 @@ export async function startProxy({ target, port = 0 }: ProxyOptions): Promise<Pr
       faults.mode = options.reset ? 'answers-reset' : 'answers-lost';
     },
     restore() {
-      Object.assign(faults, { mode: 'open', latencyMs: 0, jitterMs: 0, bytesPerSecond: 0 } satisfies LinkFaults);
+      Object.assign(faults, {
+        mode: 'open',
+        latencyMs: 0,
+        jitterMs: 0,
+        bytesPerSecond: 0,
+      } satisfies Partial<LinkFaults>);
       for (const link of links) if (link.damaged) link.reset();
     },
     stop,

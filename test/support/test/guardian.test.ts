@@ -46,9 +46,10 @@ for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
 
 test('servers and folders go when the test process forgets to stop them', async () => {
   const { child, started } = await startChild('return');
+  const exit = once(child, 'exit');
   child.disconnect();
   await everythingIsGone(started);
-  expect(child.exitCode).toBe(0);
+  expect(await exit).toEqual([0, null]);
 });
 
 test('a server that was paused goes, too', async () => {

@@ -62,6 +62,7 @@ test('loseAnswers() lets the request take effect and loses the answer', async ()
   socket.write('SET lost yes\r\n');
   const direct = await open(redis.port);
   await waitFor(async () => (await ask(direct, 'EXISTS lost')) === ':1');
+  await waitFor(() => proxy.lostBytes() > 0);
   expect(answered).toBe(false);
   const closed = ended(socket);
   proxy.restore();
