@@ -42,7 +42,11 @@ export async function sweepLease(services: Services, lease: Lease): Promise<bool
 }
 
 async function sweepFolder(services: Services, folder: string): Promise<void> {
-  for (const name of await readdir(folder)) await discard(services.root, join(folder, name));
+  for (const name of await readdir(folder)) {
+    // A mount that was under way when its manager died may have arrived after the removal had begun.
+    await strategyNamed('overlay').release(services, join(folder, name));
+    await discard(services.root, join(folder, name));
+  }
 }
 
 /**

@@ -2,24 +2,30 @@ import { readFile } from 'node:fs/promises';
 import { systemClock } from '../clock.ts';
 import { runProcess } from '../process.ts';
 
+/** What a small system program answered. */
+export interface ToolAnswer {
+  readonly ok: boolean;
+  /** Its complaints. */
+  readonly words: string;
+  /** Its standard output. */
+  readonly output: string;
+}
+
 /** Runs a small system program. */
-export async function runTool(
-  command: string,
-  args: readonly string[],
-): Promise<{ readonly ok: boolean; readonly words: string }> {
+export async function runTool(command: string, args: readonly string[]): Promise<ToolAnswer> {
   try {
-    const { exitCode, stderr } = await runProcess({
+    const { exitCode, stdout, stderr } = await runProcess({
       command,
       args,
       cwd: '/',
       env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
       timeoutMs: 30_000,
-      maxOutput: 4096,
+      maxOutput: 65_536,
       clock: systemClock,
     });
-    return { ok: exitCode === 0, words: stderr.toString('utf8').trim() };
+    return { ok: exitCode === 0, words: stderr.toString('utf8').trim(), output: stdout.toString('utf8') };
   } catch (error) {
-    return { ok: false, words: (error as Error).message };
+    return { ok: false, words: (error as Error).message, output: '' };
   }
 }
 

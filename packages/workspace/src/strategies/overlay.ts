@@ -6,14 +6,15 @@ import { discard, stagingPath } from '../root.ts';
 import type { Services } from '../services.ts';
 import type { StrategyProbe } from '../strategy.ts';
 import { ensureTemplate, templateIdOf, templateTree } from '../template/templates.ts';
-import { mountsBelow, runTool, unmountBelow } from './mounts.ts';
+import { requestMount } from './mount-batches.ts';
+import { mountsBelow, unmountBelow } from './mounts.ts';
 import type { Made, MakeRequest, Strategy } from './strategy.ts';
 
 async function mountOverlay(lower: string, folder: string): Promise<void> {
   const [upper, work, tree] = [join(folder, 'upper'), join(folder, 'work'), join(folder, 'tree')];
   await Promise.all([upper, work, tree].map((path) => mkdir(path, { recursive: true })));
   const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
-  const { ok, words } = await runTool('mount', ['-t', 'overlay', '-o', options, '--', 'millrace', tree]);
+  const { ok, words } = await requestMount({ options, target: tree });
   if (ok) return;
   if (/no space left/i.test(words)) throw new DiskFullError(`Mounting ${tree} failed: no space left. Free some`);
   throw new StrategyUnavailableError(`Mounting an overlay failed: ${words}`);

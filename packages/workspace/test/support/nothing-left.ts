@@ -8,7 +8,7 @@ export function expectNothingLeft(root: string, options: { readonly mirrors?: bo
     ['leases', 'workspaces', 'staging', 'trash'].map((folder) => [folder, readdirSync(join(root, folder))]),
   );
   expect(left).toEqual({ leases: [], workspaces: [], staging: [], trash: [] });
-  expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(root);
+  if (process.platform === 'linux') expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(root);
   const names = readdirSync(join(root, 'mirrors'), { recursive: true, encoding: 'utf8' });
   expect(names.filter((name) => /refs\/millrace\/pins\/.|\.lock$/.test(name))).toEqual([]);
   if (options.mirrors === false) expect(names).toEqual([]);
