@@ -76,7 +76,7 @@ test.concurrent.each(barriers)(
     await expectOneResult(origin, done);
     await expectCleanTrail(client, done);
   },
-  120_000,
+  240_000,
 );
 
 test.concurrent('what was pushed, or committed and kept, is not done again by whoever takes over', async () => {

@@ -63,7 +63,7 @@ async function barrier(database: string, when: string): Promise<Barrier> {
   };
   return {
     client,
-    reached: async () => void (await waitFor(async () => (await waiting()).length > 0, { timeout: 30_000 })),
+    reached: async () => void (await waitFor(async () => (await waiting()).length > 0, { timeout: 120_000 })),
     remove,
     [Symbol.asyncDispose]: remove,
   };
