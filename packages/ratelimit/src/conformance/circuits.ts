@@ -35,13 +35,12 @@ function probeTests(it: TestFunctions['it'], open: OpenStore<'circuits'>): void 
     withStore(open, async ({ store: { circuits } }) => {
       const key = unique('circuit');
       await circuits.open(key, 0);
-      const probes = await Promise.all(['a', 'b', 'c'].map((id) => circuits.probe(key, id, 2, 60_000)));
-      assert.deepEqual(
-        probes.map(({ granted }) => granted),
-        [true, true, false],
-      );
-      assert.equal((await circuits.report(key, 'a', true, 2, 1_000)).state, 'half-open');
-      assert.equal((await circuits.report(key, 'b', true, 2, 1_000)).state, 'closed');
+      const ids = ['a', 'b', 'c'];
+      const probes = await Promise.all(ids.map((id) => circuits.probe(key, id, 2, 60_000)));
+      const [first = '', second = '', ...more] = ids.filter((_, i) => probes[i]?.granted);
+      assert.ok(second !== '' && more.length === 0, 'two of three');
+      assert.equal((await circuits.report(key, first, true, 2, 1_000)).state, 'half-open');
+      assert.equal((await circuits.report(key, second, true, 2, 1_000)).state, 'closed');
       assert.equal((await circuits.read(key)).state, 'closed');
     }));
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { CircuitRecord, CircuitStore } from '../store.ts';
 
-interface Circuit {
+/** State of a circuit that is not closed. */
+export interface Circuit {
   openUntil: number;
   epoch: number;
   successes: number;
@@ -13,11 +14,12 @@ const closed: CircuitRecord = { state: 'closed', openFor: 0, epoch: 0 };
 /** Circuits in this process; only those that are not closed take memory. */
 export class MemoryCircuits implements CircuitStore {
   readonly #clock: Clock;
-  readonly #circuits = new Map<string, Circuit>();
-  #epoch = 0;
+  readonly #circuits: Map<string, Circuit>;
 
-  constructor(clock: Clock) {
+  /** @param circuits - where the state lies; another store may bring its own for one operation */
+  constructor(clock: Clock, circuits: Map<string, Circuit> = new Map()) {
     this.#clock = clock;
+    this.#circuits = circuits;
   }
 
   read(key: string): CircuitRecord {
@@ -26,8 +28,8 @@ export class MemoryCircuits implements CircuitStore {
   }
 
   open(key: string, forMs: number): CircuitRecord {
-    this.#epoch += 1;
-    const circuit = { openUntil: this.#clock.monotonic() + forMs, epoch: this.#epoch, successes: 0, probes: new Map() };
+    const epoch = Math.max((this.#circuits.get(key)?.epoch ?? 0) + 1, Math.floor(this.#clock.monotonic() * 1000));
+    const circuit = { openUntil: this.#clock.monotonic() + forMs, epoch, successes: 0, probes: new Map() };
     this.#circuits.set(key, circuit);
     return this.#record(circuit);
   }

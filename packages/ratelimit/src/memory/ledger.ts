@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { HoldAnswer, LedgerScope, LedgerState, LedgerStore } from '../store.ts';
 
-interface Account {
+/** State of one budget scope. */
+export interface Account {
   spent: number;
   readonly holds: Map<string, { readonly amount: number; expires: number }>;
   /** Ids that are booked, until the scope is forgotten: a repeated settle must not book twice. */
@@ -15,10 +16,12 @@ const settledMs = 86_400_000;
 /** Budgets in this process. */
 export class MemoryLedger implements LedgerStore {
   readonly #clock: Clock;
-  readonly #accounts = new Map<string, Account>();
+  readonly #accounts: Map<string, Account>;
 
-  constructor(clock: Clock) {
+  /** @param accounts - where the state lies; another store may bring its own for one operation */
+  constructor(clock: Clock, accounts: Map<string, Account> = new Map()) {
     this.#clock = clock;
+    this.#accounts = accounts;
   }
 
   now(): number {
@@ -58,7 +61,7 @@ export class MemoryLedger implements LedgerStore {
     const now = this.#clock.monotonic();
     this.#forget(now);
     return scopes.map(({ key, keepMs }) => {
-      const name = `${account}\n${key}`;
+      const name = ledgerName(account, key);
       const entry = this.#accounts.get(name) ?? { spent: 0, holds: new Map(), settled: new Map(), forgetAt: 0 };
       entry.forgetAt = now + keepMs;
       this.#accounts.set(name, entry);
@@ -77,6 +80,11 @@ export class MemoryLedger implements LedgerStore {
       this.#accounts.delete(name);
     }
   }
+}
+
+/** The name of a scope's state. */
+export function ledgerName(account: string, key: string): string {
+  return `${account}\n${key}`;
 }
 
 function stateOf(entry: Account): LedgerState {

@@ -4,10 +4,12 @@ import type { PeerStore } from '../store.ts';
 /** Members of groups in this process. */
 export class MemoryPeers implements PeerStore {
   readonly #clock: Clock;
-  readonly #groups = new Map<string, Map<string, number>>();
+  readonly #groups: Map<string, Map<string, number>>;
 
-  constructor(clock: Clock) {
+  /** @param groups - where the state lies; another store may bring its own for one operation */
+  constructor(clock: Clock, groups: Map<string, Map<string, number>> = new Map()) {
     this.#clock = clock;
+    this.#groups = groups;
   }
 
   beat(group: string, id: string, ttlMs: number): number {

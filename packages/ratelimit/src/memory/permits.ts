@@ -9,7 +9,8 @@ interface Waiter {
   expires: number;
 }
 
-interface Semaphore {
+/** State of one semaphore. */
+export interface Semaphore {
   readonly holders: Map<string, { fence: number; expires: number }>;
   readonly waiters: Map<string, Waiter>;
   /** Virtual finish time of each tenant's latest request. */
@@ -25,10 +26,12 @@ interface Semaphore {
  */
 export class MemoryPermits implements PermitStore {
   readonly #clock: Clock;
-  readonly #semaphores = new Map<string, Semaphore>();
+  readonly #semaphores: Map<string, Semaphore>;
 
-  constructor(clock: Clock) {
+  /** @param semaphores - where the state lies; another store may bring its own for one operation */
+  constructor(clock: Clock, semaphores: Map<string, Semaphore> = new Map()) {
     this.#clock = clock;
+    this.#semaphores = semaphores;
   }
 
   exchange(key: string, { limit, leaseMs, release, renew, acquire }: PermitExchange): PermitAnswer {

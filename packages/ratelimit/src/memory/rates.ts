@@ -17,7 +17,8 @@ import type { Adjustment, DebitDecision, DebitRequest, Pause, RateState, RateSto
 /** Tables and scopes are dropped again when they are idle; looked for whenever their number has doubled. */
 const sweepFrom = 1_024;
 
-interface Account {
+/** State of an account. */
+export interface Account {
   pausedUntil: number;
   factor: number;
   factorSetAt: number;
@@ -33,14 +34,17 @@ interface Bound {
 /** Rates in this process, decided synchronously. */
 export class MemoryRates implements RateStore {
   readonly #clock: Clock;
-  readonly #accounts = new Map<string, Account>();
-  readonly #cells = new Map<string, Cell[]>();
+  readonly #accounts: Map<string, Account>;
+  readonly #cells: Map<string, Cell[]>;
   readonly #bound = new Map<string, Bound>();
   #sweepAt = sweepFrom;
   #limitedBy = -1;
 
-  constructor(clock: Clock) {
+  /** @param accounts - where the accounts' state lies, and `cells` the limits'; another store may bring its own for one operation */
+  constructor(clock: Clock, accounts: Map<string, Account> = new Map(), cells: Map<string, Cell[]> = new Map()) {
     this.#clock = clock;
+    this.#accounts = accounts;
+    this.#cells = cells;
   }
 
   debit(table: RateTable, requests: readonly DebitRequest[]): readonly DebitDecision[] {
@@ -197,6 +201,7 @@ export class MemoryRates implements RateStore {
   }
 }
 
-function scopeName(account: string, scope: string): string {
+/** The name of a scope's state. */
+export function scopeName(account: string, scope: string): string {
   return `${account}\n${scope}`;
 }
