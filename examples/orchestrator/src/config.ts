@@ -48,7 +48,7 @@ const environment = z.object({
   ROLES: list(roles).default([...roles]),
   DATABASE_URL: url('postgres://', 'postgresql://').optional(),
   DATABASE_POOL: integer(2, 1000).default(10),
-  QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://', 'postgres://', 'postgresql://').optional(),
+  QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://').optional(),
   RELAY_URL: url('memory:', 'redis://', 'rediss://').default('memory:'),
   OBJECTS_URL: url('file://').optional(),
   EXECUTOR_URL: url('process:').default('process:'),
