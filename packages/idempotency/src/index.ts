@@ -1,7 +1,7 @@
 export type { Admin, RecordView } from './admin.ts';
 export { canonicalJson } from './canonical-json.ts';
 export { type Clock, systemClock } from './clock.ts';
-export type { Duration } from './duration.ts';
+export type { Duration, DurationUnit } from './duration.ts';
 export {
   IdempotencyDuplicateError,
   IdempotencyError,
