@@ -19,6 +19,12 @@ const config: KnipConfig = {
       entry: ['src/*.ts!', 'test/**/*.test.ts', 'test/**/*child.ts', 'bench/**/*.ts'],
       project: ['src/**/*.{ts,mjs}!', 'test/**/*.ts', 'bench/**/*.ts'],
     },
+    'packages/observability': {
+      entry: ['src/*.ts!', 'monitoring/generate.ts', 'test/**/*.test.ts', 'bench/**/*.ts'],
+      project: ['src/**/*.ts!', 'monitoring/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+      // Loaded by name, only where it is installed.
+      ignoreDependencies: ['pino-pretty'],
+    },
     'examples/orchestrator': {
       entry: ['test/**/*.test.ts', 'bench/**/*.ts'],
       project: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
