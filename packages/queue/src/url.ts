@@ -2,9 +2,10 @@ import type { QueueAdapter } from './contract/adapter.ts';
 import { AdapterUnavailableError, InvalidOptionError } from './errors.ts';
 
 /**
- * Picks the adapter for a URL and loads it: `memory:`, `sqlite://relative/path.db`, `sqlite:///absolute/path.db`, `redis://…`, `rediss://…`,
- * `postgres://…`, `postgresql://…`. What the adapter itself cannot open it says when the queue is opened.
+ * Picks the adapter for a URL and loads it: `memory:`, `sqlite://relative/path.db`, `sqlite:///absolute/path.db`, `redis://…`, `rediss://…`.
+ * What the adapter itself cannot open it says when the queue is opened.
  *
+ * @throws AdapterUnavailableError for `postgres://`, which this version does not have
  * @throws InvalidOptionError for any other scheme
  */
 export function adapterFor(url: string): () => Promise<QueueAdapter> {
@@ -18,13 +19,15 @@ export function adapterFor(url: string): () => Promise<QueueAdapter> {
     }
     case 'redis':
     case 'rediss':
-      return () => openRemote(() => import('./redis.ts'), 'redisAdapter', url);
+      return async () => (await import('./redis.ts')).redisAdapter({ url });
     case 'postgres':
     case 'postgresql':
-      return () => openRemote(() => import('./postgres.ts'), 'postgresAdapter', url);
+      throw new AdapterUnavailableError(
+        'A PostgreSQL adapter is not part of this version. Use redis:// or sqlite://, or pass an adapter of your own.',
+      );
     default:
       throw new InvalidOptionError(
-        `\`url\` must begin with memory:, sqlite://, redis:// or postgres://; its scheme is ${JSON.stringify(scheme ?? '')}.`,
+        `\`url\` must begin with memory:, sqlite:// or redis://; its scheme is ${JSON.stringify(scheme ?? '')}.`,
       );
   }
 }
@@ -33,10 +36,4 @@ function pathOf(url: string): string {
   const path = decodeURIComponent(url.replace(/^sqlite:(\/\/)?/i, ''));
   if (path !== '') return path;
   throw new InvalidOptionError('`url` must name a file: sqlite://relative/path.db or sqlite:///absolute/path.db.');
-}
-
-async function openRemote(load: () => Promise<object>, name: string, url: string): Promise<QueueAdapter> {
-  const make: unknown = Reflect.get(await load(), name);
-  if (typeof make !== 'function') throw new AdapterUnavailableError(`This version of @millrace/queue has no ${name}.`);
-  return make({ url }) as QueueAdapter;
 }

@@ -67,7 +67,7 @@ export interface QueueStorage {
 }
 
 /**
- * A queue storage: memory, SQLite, Redis, PostgreSQL, or your own (prove it with `@millrace/queue/conformance`).
+ * A queue storage: memory, SQLite, Redis, or your own (prove it with `@millrace/queue/conformance`).
  * Errors of the store surface as StoreUnavailableError when trying again may help.
  *
  * **Order.** Among the jobs that may run, the highest priority class goes first; inside a class tenants take turns in proportion to their

@@ -66,7 +66,9 @@ function openStorage(queue: string, { tables, listeners }: Shared, clock: Clock)
   return {
     enqueue: async (request) => {
       if (request.transaction !== undefined) {
-        throw new UnsupportedError('The memory adapter has no transactions: leave `tx` out, or use PostgreSQL.');
+        throw new UnsupportedError(
+          'The memory adapter has no transactions: leave `tx` out, and enqueue after the commit or through an outbox.',
+        );
       }
       const answers = await run((call) => enqueue(call, request));
       tell(hintsOfEnqueue(answers));

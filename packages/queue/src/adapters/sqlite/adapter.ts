@@ -86,7 +86,9 @@ function openStorage(name: string, connection: Connection, tables: SqliteTables,
   const storage: QueueStorage = {
     enqueue: (request) => {
       if (request.transaction !== undefined) {
-        throw new UnsupportedError('The sqlite adapter cannot join a transaction: leave `tx` out, or use PostgreSQL.');
+        throw new UnsupportedError(
+          'The sqlite adapter cannot join a transaction: leave `tx` out, and enqueue after the commit or through an outbox.',
+        );
       }
       return run.call((call) => enqueue(call, request), hintsOfEnqueue);
     },
