@@ -81,6 +81,8 @@ export function keepAlive(path: string, queue: number, request: KeepAliveRequest
     stop: async () => {
       clearInterval(timer);
       const ended = new Promise((resolve) => thread.once('exit', resolve));
+      // Whoever waits for this must not see the process end first for want of anything else to do.
+      thread.ref();
       thread.postMessage('stop');
       await ended;
     },
