@@ -3,7 +3,8 @@ import type { Call, Core } from './core.ts';
 import { LeaseLostError, OutcomeUnknownError } from './errors.ts';
 import { type Execution, runPhase, startExecution } from './execution.ts';
 import { deriveKey } from './key.ts';
-import type { ExecutionContext, RunResult } from './options.ts';
+import type { ExecutionContext, ReconcileDecision, RunResult } from './options.ts';
+import type { IdempotencyRecord } from './record.ts';
 import type { IdempotencyStore } from './store.ts';
 
 /** The function that a call executes. */
@@ -22,8 +23,7 @@ export async function runCall<Tx, T>(core: Core<Tx>, call: Call, work: Work<Tx, 
     return { value, replayed: false, bypassed: false };
   } catch (error) {
     const lost = execution.lost();
-    const parked = error instanceof OutcomeUnknownError;
-    await execution.release(parked ? 'parked' : 'retryable');
+    await execution.release('retryable');
     throw lost && error !== lost && !(error instanceof LeaseLostError) ? withCause(lost, error) : error;
   }
 }
@@ -41,14 +41,18 @@ export async function runWithin<Tx, T>(
   if (admission.status === 'bypass') throw admission.error;
   const { record, takenOver } = admission;
   try {
-    const value = await work(client, {
-      signal: call.signal ?? neverAborted,
+    const signal = call.signal ?? neverAborted;
+    const decision = takenOver ? await reconcile(call, record, signal) : 'run';
+    if (decision === 'park') throw new OutcomeUnknownError(record);
+    const context: ExecutionContext<Tx> = {
+      signal,
       fence: record.fence,
       attempt: record.attempt,
       takenOver,
       derive: (name) => deriveKey(call.key, name),
       phase: (name, phase) => runPhase({ ...core, store: inTransaction(store, client) }, call, record, name, phase),
-    });
+    };
+    const value = decision === 'run' ? await work(client, context) : (decision.value as T);
     const result = await core.codec.encode(call.key, value);
     if (!(await store.complete(call.key, record.fence, result, call.policy.ttl))) {
       throw new LeaseLostError(call.key, record.fence);
@@ -100,16 +104,24 @@ async function decideAndExecute<Tx, T>(
   work: Work<Tx, T>,
 ): Promise<T> {
   const { info, context, record, takenOver } = execution;
-  const { onExpiredLease } = call.policy;
-  if (takenOver) core.instrumentation.onTakeover?.(info);
-  if (takenOver && typeof onExpiredLease === 'function') {
-    const decision = await onExpiredLease(record, { signal: context.signal });
-    if (decision === 'park') throw new OutcomeUnknownError(record);
+  if (takenOver) {
+    core.instrumentation.onTakeover?.(info);
+    const decision = await reconcile(call, record, context.signal);
+    if (decision === 'park') {
+      await execution.release('parked');
+      throw new OutcomeUnknownError(record);
+    }
     if (decision !== 'run') return decision.value as T;
   }
   const around = core.instrumentation.aroundExecution;
   if (!around) return work(context);
   return around.call(core.instrumentation, info, async () => work(context)) as Promise<T>;
+}
+
+/** What follows a dead execution; without a function that decides, it is executed again. */
+async function reconcile(call: Call, record: IdempotencyRecord, signal: AbortSignal): Promise<ReconcileDecision> {
+  const { onExpiredLease } = call.policy;
+  return typeof onExpiredLease === 'function' ? onExpiredLease(record, { signal }) : 'run';
 }
 
 function withCause(lost: LeaseLostError, cause: unknown): LeaseLostError {

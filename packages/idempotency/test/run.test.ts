@@ -263,6 +263,13 @@ describe('leases', () => {
     await expect(open().run(request, () => 2)).rejects.toThrow(OutcomeUnknownError);
   });
 
+  test('an unknown outcome of a call inside the work is the work’s own failure', async () => {
+    const { idempotency } = setUp();
+    const inner = new OutcomeUnknownError({ ...request, fence: 1 });
+    await expect(idempotency.run(request, () => Promise.reject(inner))).rejects.toBe(inner);
+    expect(await idempotency.peek(request)).toMatchObject({ state: 'retryable' });
+  });
+
   test('no timer is left behind', async () => {
     const { idempotency, clock } = setUp({ sweepInterval: false });
     await idempotency.run(request, () => 1);
