@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { waitFor } from '@millrace/test-support';
 import { expect, it } from 'vitest';
@@ -33,11 +33,12 @@ it('answers every panel of every dashboard when a real Prometheus scrapes a serv
   const overflowing = setInterval(() => {
     for (let i = 0; i < 100; i += 1) greedy.add(1, `id-${id++}`);
   }, 50);
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const headers = { accept: request.headers.accept ?? '' };
-    const answer = await obs.fetchHandler(new Request(`http://localhost${request.url}`, { headers }));
-    response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
-  }).listen(0, '127.0.0.1');
+    const found = await obs.fetchHandler(new Request(`http://localhost${request.url}`, { headers }));
+    response.writeHead(found.status, Object.fromEntries(found.headers)).end(await found.text());
+  };
+  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {
     await using prometheus = await startPrometheus((server.address() as AddressInfo).port);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -19,12 +19,13 @@ interface ExportedSpans {
 
 it('sends spans with their links over OTLP, also when the SDK is set up after us', async () => {
   const received: ExportedSpans[] = [];
-  const sink = createServer(async (request, response) => {
+  const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     received.push(JSON.parse(Buffer.concat(chunks).toString()) as ExportedSpans);
     response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-  }).listen(0, '127.0.0.1');
+  };
+  const sink = createServer((request, response) => void receive(request, response)).listen(0, '127.0.0.1');
   await once(sink, 'listening');
   await using obs = createObservability({ service: 'test', log: false });
   const info = { id: 'j', name: 'n', tenant: 't', queue: 'q', attempt: 1, fence: 1, waitMs: 0 };
