@@ -26,7 +26,7 @@ import { makeRoot, rootAt } from './root.ts';
 import type { ResolvedLimits, Services } from './services.ts';
 import { strategyNamed } from './strategies/all.ts';
 import type { StrategyName, StrategyProbe } from './strategy.ts';
-import { restock } from './template/pool.ts';
+import { listShelves, restock } from './template/pool.ts';
 import { ensureTemplate } from './template/templates.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -164,13 +164,21 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     });
     return started;
   };
-  const gauges = (): void =>
-    notify(services.instrumentation.onGauges, {
-      workspaces: live.size,
-      gitProcesses: services.git.running(),
-      gitWaiting: services.git.waiting(),
-      poolReady: 0,
-    });
+  const gauges = (): void => {
+    const { onGauges } = services.instrumentation;
+    if (onGauges === undefined) return;
+    // The pool is counted on disk, where other managers take from it and add to it.
+    countPool(services).then(
+      (poolReady) =>
+        notify(onGauges, {
+          workspaces: live.size,
+          gitProcesses: services.git.running(),
+          gitWaiting: services.git.waiting(),
+          poolReady,
+        }),
+      (error: unknown) => services.log.warn({ err: error }, 'The pool could not be counted'),
+    );
+  };
   const hostOf = ({ strategies }: Started): CheckoutHost => ({
     services,
     strategies,
@@ -240,6 +248,10 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     [Symbol.asyncDispose]: () => manager.close(),
   };
   return manager;
+}
+
+async function countPool(services: Services): Promise<number> {
+  return (await listShelves(services)).reduce((sum, { members }) => sum + members, 0);
 }
 
 async function resolveOnly(
