@@ -26,7 +26,7 @@ async function measureAll(arena: Arena, quick: boolean): Promise<Result[]> {
     compare('redis.process.c50.strict', strict.rate, bull.rate, 'BullMQ', 'jobs/s'),
     compare('redis.process.c50.auto', auto.rate, bull.rate, 'BullMQ', 'jobs/s'),
     compare('redis.tenants.1k', tenants.rate, bull.rate, 'BullMQ without groups', 'jobs/s'),
-    compare('redis.priorities.1k', 1 / priorities.rate, 1 / strict.rate, 'one priority', 's/job'),
+    compare('redis.priorities.1k', priorities.cpu, strict.cpu, 'one priority', 'µs of node and Redis per job'),
     compare('redis.cpu', strict.cpu, bull.cpu, 'BullMQ', 'µs of node and Redis per job'),
   ];
 }

@@ -1,6 +1,6 @@
 import type { EnqueueAnswer, NewJob } from '../../contract/index.ts';
 import type { FullReason } from '../../errors.ts';
-import { encodeRest, escapeField } from './body.ts';
+import { encodeRest } from './body.ts';
 import type { Argument } from './client.ts';
 
 /** Most jobs in one script: about 2 ms of Redis. A request marked atomic is never cut. */
@@ -8,15 +8,15 @@ export const enqueueChunk = 500;
 
 /** What a script needs to know besides body and place. */
 function specialOf(job: NewJob): string {
-  if (job.dedupe === undefined && job.children === 0) return '';
-  return JSON.stringify({ ...job.dedupe, children: job.children });
+  const { dedupe, children, delay } = job;
+  return dedupe === undefined && children === 0 && delay === 0 ? '' : JSON.stringify({ ...dedupe, children, delay });
 }
 
 /** Arguments of the enqueue script. */
 export function enqueueArguments(jobs: readonly NewJob[], atomic: boolean, scheduleMove = ''): Argument[] {
   const args: Argument[] = [atomic ? 1 : 0, scheduleMove];
   for (const job of jobs) {
-    args.push(job.id, escapeField(job.tenant), job.priority, job.delay, job.bytes, specialOf(job), encodeRest(job));
+    args.push(job.id, specialOf(job), encodeRest(job));
   }
   return args;
 }

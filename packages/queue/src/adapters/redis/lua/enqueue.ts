@@ -1,13 +1,23 @@
 import { lua } from './lua.ts';
 
 /**
- * Stores jobs. ARGV: atomic, schedule guard (JSON or empty), then per job: id, tenant, class, delay, bytes, special (JSON or empty), rest of the body.
+ * Stores jobs. ARGV: atomic, schedule guard (JSON or empty), then per job: id, special (JSON or empty), rest of the body.
  * Answers 1 when all were accepted, 0 when the guard refused, else per job 1, { id, replaced } or { scope, limit, retryAfter }.
  */
 export const enqueueMain: string = lua`
-local FIELDS, RETRY_AFTER = 7, 1000
+local RETRY_AFTER = 1000
 local atomic = ARGV[1] == '1'
 local answers, ordinary = {}, true
+
+-- What is needed of a job stands at the start of its body already; sending it twice would cost more than reading it.
+local requests = {}
+for base = 2, #ARGV - 1, 3 do
+  local rest = ARGV[base + 3]
+  local bytes, class, name = string.match(rest, '^(%d+),%d+,(%-?%d+),%d+,%d+,[^,]*,([^\n]*)\n')
+  requests[#requests + 1] = {
+    id = ARGV[base + 1], special = ARGV[base + 2], rest = rest, bytes = tonumber(bytes), class = class, name = name,
+  }
+end
 
 local function overMark(scope, limits, waiting, count_, bytes)
   if limits.maxWaiting and waiting.ready + waiting.delayed + count_ > limits.maxWaiting then
@@ -24,19 +34,18 @@ end
 
 -- All or none: the marks must have room for the sums.
 local function rejectAll()
-  local sums, total, jobCount = {}, 0, 0
-  for base = 2, #ARGV - 1, FIELDS do
-    local name, bytes = ARGV[base + 2], tonumber(ARGV[base + 5])
-    local sum = sums[name] or { 0, 0 }
-    sums[name] = { sum[1] + 1, sum[2] + bytes }
-    total, jobCount = total + bytes, jobCount + 1
+  local sums, total = {}, 0
+  for _, request in ipairs(requests) do
+    local sum = sums[request.name] or { 0, 0 }
+    sums[request.name] = { sum[1] + 1, sum[2] + request.bytes }
+    total = total + request.bytes
   end
   for name, sum in pairs(sums) do
     local tenant = tenantOf(name)
     local refused = overMark('tenant', limitsOf(tenant), tenant, sum[1], sum[2])
     if refused then return refused end
   end
-  return overMark('queue', Q.settings.limits, Q, jobCount, total)
+  return overMark('queue', Q.settings.limits, Q, #requests, total)
 end
 
 -- Ids that are stored already: the call is repeated, or the caller chose an id twice.
@@ -44,9 +53,9 @@ local known = {}
 
 local function readKnown()
   local ids, names, seenNames = {}, {}, {}
-  for base = 2, #ARGV - 1, FIELDS do
-    ids[#ids + 1] = ARGV[base + 1]
-    local name = ARGV[base + 2]
+  for i, request in ipairs(requests) do
+    ids[i] = request.id
+    local name = request.name
     if not seenNames[name] and #names < 1000 then
       seenNames[name] = true
       names[#names + 1] = name
@@ -118,7 +127,7 @@ local function bodyOf(rest, readyAt)
 end
 
 -- One with a delay, a dedupe key or children.
-local function enqueueSpecial(id, name, delay, bytes, special, rest)
+local function enqueueSpecial(id, name, bytes, special, rest)
   local tenant = tenantOf(name)
   local holder = special.key and holderOf(special.key)
   if holder and (not holder.ends or holder.ends > now) then
@@ -129,7 +138,7 @@ local function enqueueSpecial(id, name, delay, bytes, special, rest)
   if refused then return refused end
   local followUp = special.mode == 'keep-last' and holder and not holder.ends
   local waits = followUp or (special.children or 0) > 0
-  if special.mode == 'debounce' then delay = special.ttl or 0 end
+  local delay = special.mode == 'debounce' and (special.ttl or 0) or special.delay or 0
   makeWaiting(parseJob(id, bodyOf(rest, '')), not waits and now + delay or nil)
   if special.key then holdKey(holder, special, id) end
   return 1
@@ -169,16 +178,16 @@ local function enqueuePlain(id, name, class, bytes, rest)
   return 1
 end
 
-local function enqueueOne(base)
-  local id, name, class, delay, bytes, special, rest = unpack(ARGV, base + 1, base + FIELDS)
+local function enqueueOne(request)
+  local id, name, bytes, rest = request.id, request.name, request.bytes, request.rest
   if known[id] then return 1 end
   local answer
-  if special == '' and delay == '0' then
-    answer = enqueuePlain(id, name, class, tonumber(bytes), rest)
+  if request.special == '' then
+    answer = enqueuePlain(id, name, request.class, bytes, rest)
   else
     -- It may stand behind plain ones of this very call.
     flushPlain()
-    answer = enqueueSpecial(id, name, tonumber(delay), tonumber(bytes), special ~= '' and cjson.decode(special) or {}, rest)
+    answer = enqueueSpecial(id, name, bytes, cjson.decode(request.special), rest)
   end
   if answer == 1 then known[id] = true end
   return answer
@@ -187,8 +196,8 @@ end
 if ARGV[2] ~= '' and not moveSchedule(cjson.decode(ARGV[2])) then return 0 end
 readKnown()
 local refusedAll = atomic and rejectAll()
-for base = 2, #ARGV - 1, FIELDS do
-  local answer = refusedAll or enqueueOne(base)
+for _, request in ipairs(requests) do
+  local answer = refusedAll or enqueueOne(request)
   if answer ~= 1 then ordinary = false end
   answers[#answers + 1] = answer
 end
