@@ -62,7 +62,7 @@ export function openStorage({ queue, prefix, client, guard, persist, create, kee
 
   async function enqueue({ jobs, atomic = false, transaction }: EnqueueRequest): Promise<readonly EnqueueAnswer[]> {
     if (transaction !== undefined) {
-      throw new UnsupportedError('Redis has no transactions of yours to join: leave `tx` out, or use PostgreSQL.');
+      throw new UnsupportedError('Redis has no transactions of yours to join: leave `tx` out.');
     }
     if (jobs.length === 0) return [];
     if (await guard.isFull()) return enqueueRefused(jobs, guard.retryAfter);
