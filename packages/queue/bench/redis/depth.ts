@@ -1,7 +1,7 @@
+import { type Bench, compare } from '../result.ts';
 import { type Arena, openArena } from './arena.ts';
 import type { Contender } from './contender.ts';
 import { measure } from './measure.ts';
-import { type Bench, compare } from './result.ts';
 
 async function bytesPerJob({ redis, clear }: Arena, contender: Contender, count: number): Promise<number> {
   await clear();

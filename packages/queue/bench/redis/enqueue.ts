@@ -1,6 +1,6 @@
+import { type Bench, compare, type Result } from '../result.ts';
 import { openArena, takeTurns } from './arena.ts';
 import type { Contender } from './contender.ts';
-import { type Bench, compare, type Result } from './result.ts';
 
 const names = { bullmq: 'BullMQ', beeQueue: 'bee-queue' } as const;
 

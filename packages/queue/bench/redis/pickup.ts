@@ -1,6 +1,6 @@
+import { type Bench, compare } from '../result.ts';
 import { openArena } from './arena.ts';
 import { median, quantile } from './measure.ts';
-import { type Bench, compare } from './result.ts';
 
 /** From enqueue to the start of the handler, when a worker is idle. */
 export const pickupBench: Bench = {

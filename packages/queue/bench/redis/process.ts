@@ -1,6 +1,6 @@
+import { type Bench, compare, type Result } from '../result.ts';
 import { type Arena, openArena, type Trial, takeTurns } from './arena.ts';
 import type { Contender, EnqueueShape } from './contender.ts';
-import { type Bench, compare, type Result } from './result.ts';
 
 /** Jobs that wait already are run by one process with 50 slots. */
 function trial(contender: Contender, count: number, options: { prefetch?: boolean; shape?: EnqueueShape } = {}): Trial {
