@@ -52,7 +52,6 @@ describe.each(strategies)('strategy %s', async (strategy) => {
   });
 
   // Skipped for the same reason.
-  // Skipped where the probe finds no right to mount, as above.
   test.skipIf(!available)('the first status hashes no file again', async () => {
     await using it = fixture();
     const manager = it.manager({ strategies: [strategy], pool: { size: 1 } });
