@@ -1,8 +1,11 @@
-import ms, { type StringValue } from 'ms';
+import ms from 'ms';
 import { InvalidDurationError } from './errors.ts';
 
+/** Units of a {@link Duration}: milliseconds to weeks. Own, since the types of `ms` are not installed with it. */
+type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd' | 'w';
+
 /** A length of time: milliseconds as a number, or text such as `'250ms'`, `'30s'`, `'5m'`, `'1h'`, `'7d'`. */
-export type Duration = number | StringValue;
+export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 
 /**
  * Reads a {@link Duration} as milliseconds.
@@ -16,7 +19,7 @@ export function toMilliseconds(value: Duration, name: string): number {
   return milliseconds;
 }
 
-function parse(value: StringValue): number {
+function parse(value: Exclude<Duration, number>): number {
   try {
     return ms(value);
   } catch {

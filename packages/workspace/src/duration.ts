@@ -1,8 +1,11 @@
-import ms, { type StringValue } from 'ms';
+import ms from 'ms';
 import { InvalidOptionError } from './errors.ts';
 
+/** Units of a {@link Duration}: milliseconds to weeks. Own, since the types of `ms` are not installed with it. */
+type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd' | 'w';
+
 /** A span of time: milliseconds, or a text such as `'30s'`, `'10m'`, `'24h'`. */
-export type Duration = number | StringValue;
+export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 
 /**
  * Converts a {@link Duration} to milliseconds.
@@ -12,11 +15,17 @@ export type Duration = number | StringValue;
  * @throws {InvalidDurationError} when it is not a finite span of zero or more
  */
 export function toMilliseconds(value: Duration, name: string): number {
-  const result = typeof value === 'number' ? value : ms(value);
-  if (typeof result !== 'number' || !Number.isFinite(result) || result < 0) {
-    throw new InvalidDurationError(name, value);
-  }
+  const result = typeof value === 'number' ? value : parse(value);
+  if (!Number.isFinite(result) || result < 0) throw new InvalidDurationError(name, value);
   return result;
+}
+
+function parse(value: Exclude<Duration, number>): number {
+  try {
+    return ms(value);
+  } catch {
+    return Number.NaN;
+  }
 }
 
 /** A duration option is neither a number of milliseconds nor a text such as `'30s'`. */
