@@ -233,11 +233,10 @@ describe('github', () => {
     const hub = github(quick);
     const octokit = client(provider, hub.fetch);
     const write = () => octokit.request('POST /repos/{owner}/{repo}/issues', { ...repo, title: 't' });
-    await write();
-    const second = write();
+    const both = [write(), write()];
     await waitFor(() => hub.line().length === 1);
     expect(hub.line()).toMatchObject([{ waitingFor: 'writeSpacing' }]);
-    await second;
+    await Promise.all(both);
     expect(provider.stats().byStatus).toEqual({ 201: 2 });
   });
 

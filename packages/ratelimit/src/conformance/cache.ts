@@ -8,9 +8,9 @@ export function cacheTests({ describe, it }: TestFunctions, open: OpenStore<'cac
       withStore(open, async ({ store: { cache }, advance }) => {
         const key = unique('cache');
         const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
-        await cache.set(key, bytes, 100);
+        await cache.set(key, bytes, 1_000);
         assert.deepEqual(new Uint8Array((await cache.get(key)) ?? []), bytes);
-        await advance(130);
+        await advance(1_200);
         assert.equal(await cache.get(key), undefined);
       }));
 
@@ -45,9 +45,9 @@ export function peerTests({ describe, it }: TestFunctions, open: OpenStore<'peer
       withStore(open, async ({ store: { peers }, advance }) => {
         const group = unique('group');
         assert.equal(await peers.beat(group, 'a', 60_000), 1);
-        assert.equal(await peers.beat(group, 'b', 50), 2);
+        assert.equal(await peers.beat(group, 'b', 1_000), 2);
         assert.equal(await peers.beat(group, 'c', 60_000), 3);
-        await advance(80);
+        await advance(1_200);
         assert.equal(await peers.beat(group, 'a', 60_000), 2);
         await peers.leave(group, 'c');
         assert.equal(await peers.beat(group, 'a', 60_000), 1);

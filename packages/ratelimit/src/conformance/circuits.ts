@@ -14,11 +14,11 @@ function openingTests(it: TestFunctions['it'], open: OpenStore<'circuits'>): voi
     withStore(open, async ({ store: { circuits }, advance }) => {
       const key = unique('circuit');
       assert.equal((await circuits.read(key)).state, 'closed');
-      const opened = await circuits.open(key, 100);
+      const opened = await circuits.open(key, 1_000);
       assert.equal(opened.state, 'open');
-      assert.ok(opened.openFor > 0 && opened.openFor <= 100);
+      assert.ok(opened.openFor > 0 && opened.openFor <= 1_000);
       assert.equal((await circuits.probe(key, 'early', 1, 1_000)).granted, false);
-      await advance(130);
+      await advance(1_200);
       assert.equal((await circuits.read(key)).state, 'half-open');
     }));
 
@@ -58,9 +58,9 @@ function probeTests(it: TestFunctions['it'], open: OpenStore<'circuits'>): void 
     withStore(open, async ({ store: { circuits }, advance }) => {
       const key = unique('circuit');
       await circuits.open(key, 0);
-      await circuits.probe(key, 'dead', 1, 50);
+      await circuits.probe(key, 'dead', 1, 1_000);
       assert.equal((await circuits.probe(key, 'next', 1, 60_000)).granted, false);
-      await advance(80);
+      await advance(1_200);
       assert.equal((await circuits.probe(key, 'next', 1, 60_000)).granted, true);
     }));
 

@@ -65,9 +65,9 @@ function returnTests(it: TestFunctions['it'], open: OpenStore<'ledger'>): void {
     withStore(open, async ({ store: { ledger }, advance }) => {
       const account = unique('budget');
       const scopes = [scope('tenant', 100)];
-      await ledger.hold(account, 'dead', scopes, 80, 50);
+      await ledger.hold(account, 'dead', scopes, 80, 1_000);
       assert.equal((await ledger.hold(account, 'early', scopes, 80, day)).ok, false);
-      await advance(80);
+      await advance(1_200);
       assert.deepEqual(await ledger.read(account, scopes), [{ spent: 0, held: 0 }]);
       assert.equal((await ledger.hold(account, 'late', scopes, 80, day)).ok, true);
     }));
@@ -76,12 +76,12 @@ function returnTests(it: TestFunctions['it'], open: OpenStore<'ledger'>): void {
     withStore(open, async ({ store: { ledger }, advance }) => {
       const account = unique('budget');
       const scopes = [scope('tenant', 100)];
-      await ledger.hold(account, '1', scopes, 80, 300);
-      await advance(150);
-      assert.equal(await ledger.extend(account, '1', scopes, 600), true);
-      await advance(300);
+      await ledger.hold(account, '1', scopes, 80, 1_200);
+      await advance(600);
+      assert.equal(await ledger.extend(account, '1', scopes, 2_400), true);
+      await advance(1_200);
       assert.deepEqual(await ledger.read(account, scopes), [{ spent: 0, held: 80 }]);
-      await advance(400);
+      await advance(1_600);
       assert.equal(await ledger.extend(account, '1', scopes, 600), false);
       assert.deepEqual(await ledger.settle(account, '1', scopes, 10), [{ spent: 10, held: 0 }]);
     }));

@@ -91,10 +91,10 @@ function leaseTests(it: TestFunctions['it'], open: OpenStore<'permits'>): void {
   it('a renewed permit stays', () =>
     withStore(open, async ({ store, advance }) => {
       const key = unique('semaphore');
-      await exchange(store, key, { leaseMs: 400, acquire: [ask('alive')] });
+      await exchange(store, key, { leaseMs: 1_600, acquire: [ask('alive')] });
       for (let i = 0; i < 3; i++) {
-        await advance(200);
-        await exchange(store, key, { leaseMs: 400, renew: ['alive'] });
+        await advance(800);
+        await exchange(store, key, { leaseMs: 1_600, renew: ['alive'] });
       }
       const answer = await exchange(store, key, { acquire: [ask('next')] });
       assert.deepEqual([ids(answer), answer.held], [[], 1]);

@@ -121,11 +121,11 @@ function slotTests(it: It, open: OpenStore<'rates'>): void {
 
   it('refuses what would have to wait longer than allowed, and says how long', () =>
     withStore(open, async ({ store }) => {
-      const limits = table([spec(1, 1000, 1)]);
+      const limits = table([spec(1, 10_000, 1)]);
       await debit(store, limits, [1]);
-      const refused = await debit(store, limits, [1], 500);
+      const refused = await debit(store, limits, [1], 5_000);
       assert.equal(refused.granted, 0);
-      assert.ok(refused.wait > 500 && refused.wait <= 1000);
+      assert.ok(refused.wait > 5_000 && refused.wait <= 10_000);
     }));
 
   it('refills as the store’s time goes by', () =>
@@ -181,9 +181,9 @@ function correctionTests(it: It, open: OpenStore<'rates'>): void {
 
   it('does not give back what has drained meanwhile', () =>
     withStore(open, async ({ store, advance }) => {
-      const limits = table([spec(100, 1000, 5)]);
+      const limits = table([spec(5, 1000, 5)]);
       const taken = await debit(store, limits, [5]);
-      await advance(80);
+      await advance(1_200);
       await debit(store, limits, [5]);
       await store.rates.adjust(limits, [{ delta: [-5], at: taken.at, share: taken.share }]);
       assert.equal((await debit(store, limits, [4])).granted, 0);
