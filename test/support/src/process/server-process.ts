@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type GuardianMessage, guardian } from './guardian.ts';
+import { untilPaused } from './paused.ts';
 
 /** A program that the guardian is to run. */
 export interface ServerCommand {
@@ -23,7 +24,7 @@ export interface ServerProcess {
   readonly exited: Promise<void>;
   /** Whether the program is still there. */
   running(): boolean;
-  /** Sends a signal and, unless it only pauses or continues the program, waits until the program has ended. */
+  /** Sends a signal and waits until it has done its work: the program has ended, stands still, or goes on. */
   signal(signal: NodeJS.Signals): Promise<void>;
   /** The end of what the program wrote. */
   logTail(): Promise<string>;
@@ -80,7 +81,8 @@ export async function startServerProcess(command: ServerCommand): Promise<Server
     async signal(signal) {
       if (!running) return;
       child.send({ type: 'signal', id, signal });
-      if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await keepingAlive(exited);
+      if (signal === 'SIGSTOP' || signal === 'SIGCONT') await untilPaused(pid, signal === 'SIGSTOP');
+      else await keepingAlive(exited);
     },
     logTail: async () => (await readFile(command.log, 'utf8').catch(() => '')).slice(-2_000),
   };
