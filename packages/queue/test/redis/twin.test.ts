@@ -243,7 +243,21 @@ function openSide(storage: QueueStorage): Side {
   return { storage, held: [new Map(), new Map()], calls: [0, 0], generation: [0, 0] };
 }
 
-async function runTwins(steps: readonly Step[], strict: boolean): Promise<void> {
+/**
+ * A budget is looked at for the head of a class on Redis, and for the head of the tenant in the engine, so that a cheap
+ * job of a lower class may pass on Redis alone (decision 0015): histories with a budget have one class.
+ */
+function comparable(steps: readonly Step[]): readonly Step[] {
+  if (!steps.some((action) => action.do === 'limit' && action.limits.budget !== undefined)) return steps;
+  return steps.map((action) => {
+    if (action.do === 'enqueue') return { ...action, jobs: action.jobs.map((job) => ({ ...job, priority: 0 })) };
+    if (action.do === 'flow') return { ...action, details: { ...action.details, priority: 0 } };
+    return action.do === 'priority' ? { ...action, priority: 0 } : action;
+  });
+}
+
+async function runTwins(history: readonly Step[], strict: boolean): Promise<void> {
+  const steps = comparable(history);
   queues += 1;
   const context = { queue: `q${queues}`, clock: systemClock, random: Math.random };
   const sides = [openSide(await memoryAdapter().open(context)), openSide(await adapter.open(context))] as const;
@@ -266,5 +280,6 @@ test('the scripts do what the engine does, over random histories', { timeout: 60
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), fc.boolean(), runTwins), {
     numRuns: Number(process.env.TWIN_RUNS ?? 120),
     endOnFailure: true,
+    ...(process.env.TWIN_SEED && { seed: Number(process.env.TWIN_SEED), path: process.env.TWIN_PATH ?? '' }),
   });
 });
