@@ -3,17 +3,8 @@ import type { CallContext, CallInit, ContextChange, Cost } from './policy.ts';
 const nothing = (): void => {};
 const noCost: Cost = Object.freeze({});
 
-interface Fields {
-  readonly key: string;
-  readonly tenant: string | undefined;
-  readonly run: string | undefined;
-  readonly model: string | undefined;
-  readonly cost: Cost;
-  readonly priority: string | undefined;
-  readonly deadline: number | undefined;
-  readonly traceparent: string | undefined;
-  readonly attempt: number;
-}
+/** What a context holds, without what it does. */
+type Fields = Omit<CallContext, 'abortable' | 'aborted' | 'signal' | 'settle' | 'derive'>;
 
 /** The one implementation of {@link CallContext}. The signal is made on first use: most local calls never look at it. */
 class Context implements CallContext {

@@ -105,6 +105,28 @@ export interface QueueRow {
   cancelled: Kept;
 }
 
+/** What a queue row holds besides its settings. */
+export type QueueState = Omit<QueueRow, 'settings'>;
+
+/** The state of a queue that nothing has happened in yet. */
+export function newQueueState(): QueueState {
+  return {
+    paused: false,
+    fence: 0,
+    seq: 0,
+    vclock: 0,
+    tat: 0,
+    lastReadyAt: 0,
+    ready: 0,
+    delayed: 0,
+    leased: 0,
+    waitingBytes: 0,
+    succeeded: { count: 0, bytes: 0 },
+    dead: { count: 0, bytes: 0 },
+    cancelled: { count: 0, bytes: 0 },
+  };
+}
+
 /** A worker's session. */
 export interface SessionRow {
   id: string;

@@ -1,6 +1,6 @@
 import type { ScheduleRecord } from '../../contract/index.ts';
 import { defaultSettings } from '../../contract/limits.ts';
-import type { ChildRow, DedupeRow, QueueRow, SessionRow } from '../engine/rows.ts';
+import { type ChildRow, type DedupeRow, newQueueState, type QueueRow, type SessionRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import { createJobTables } from './jobs.ts';
 import { createPeopleTables } from './people.ts';
@@ -12,28 +12,9 @@ export interface MemoryTables extends Tables {
   dropIdle(now: number): void;
 }
 
-function newQueue(): QueueRow {
-  return {
-    settings: defaultSettings,
-    paused: false,
-    fence: 0,
-    seq: 0,
-    vclock: 0,
-    tat: 0,
-    lastReadyAt: 0,
-    ready: 0,
-    delayed: 0,
-    leased: 0,
-    waitingBytes: 0,
-    succeeded: { count: 0, bytes: 0 },
-    dead: { count: 0, bytes: 0 },
-    cancelled: { count: 0, bytes: 0 },
-  };
-}
-
 /** Creates the tables of an empty queue. */
 export function createMemoryTables(): MemoryTables {
-  const queue = newQueue();
+  const queue: QueueRow = { settings: defaultSettings, ...newQueueState() };
   const aging = (): number => queue.settings.aging;
   const { all: jobs, next, ...jobTables } = createJobTables(aging);
   const { all: tenants, dropIdle, reorder, nextParked, ...tenantTables } = createTenantTables(aging);

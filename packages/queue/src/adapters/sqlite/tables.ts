@@ -1,7 +1,7 @@
 import type { QueueSettings } from '../../contract/index.ts';
 import { defaultSettings } from '../../contract/limits.ts';
 import { AdapterUnavailableError } from '../../errors.ts';
-import type { QueueRow } from '../engine/rows.ts';
+import { newQueueState, type QueueRow, type QueueState } from '../engine/rows.ts';
 import { type NextTimes, stepOf, type Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
 import { SqliteJobs } from './jobs.ts';
@@ -21,28 +21,10 @@ export interface SqliteTables extends Tables {
   end(): void;
 }
 
-type QueueState = Omit<QueueRow, 'settings'>;
-
 interface StoredQueue {
   readonly state: string;
   readonly settings: string;
 }
-
-const newState: QueueState = {
-  paused: false,
-  fence: 0,
-  seq: 0,
-  vclock: 0,
-  tat: 0,
-  lastReadyAt: 0,
-  ready: 0,
-  delayed: 0,
-  leased: 0,
-  waitingBytes: 0,
-  succeeded: { count: 0, bytes: 0 },
-  dead: { count: 0, bytes: 0 },
-  cancelled: { count: 0, bytes: 0 },
-};
 
 /** Finds the queue in the file, or makes it. Inside a transaction. @throws AdapterUnavailableError when the file is full of queues */
 export function findQueue(connection: Connection, name: string): number {
@@ -54,7 +36,7 @@ export function findQueue(connection: Connection, name: string): number {
     throw new AdapterUnavailableError(`One SQLite file holds at most ${queuesPerFile - 1} queues. Use another file.`);
   }
   const insert = 'INSERT INTO millrace_queue (number, name, state, settings) VALUES (?, ?, ?, ?)';
-  connection.run(insert, number, name, JSON.stringify(newState), JSON.stringify(defaultSettings));
+  connection.run(insert, number, name, JSON.stringify(newQueueState()), JSON.stringify(defaultSettings));
   return number;
 }
 
@@ -148,7 +130,7 @@ class QueueHolder {
   readonly #connection: Connection;
   readonly #number: number;
   #stored: StoredQueue = { state: '', settings: '' };
-  row: QueueRow = { ...newState, settings: defaultSettings };
+  row: QueueRow = { ...newQueueState(), settings: defaultSettings };
 
   constructor(connection: Connection, number: number) {
     this.#connection = connection;
