@@ -13,12 +13,16 @@ export function runbookPath({ name }: Alert): string {
   return `docs/operations/runbooks/${name}.md`;
 }
 
+const groups = [
+  { name: 'millrace-slo', interval: '30s', rules: recordings },
+  { name: 'millrace-alerts', interval: '30s', rules: alerts.map(toRule) },
+];
+
+/** Names of the groups, those first whose results others read. */
+export const groupOrder: readonly string[] = groups.map(({ name }) => name);
+
 /** The rule file of Prometheus. */
 export function ruleFile(): string {
-  const groups = [
-    { name: 'millrace-slo', interval: '30s', rules: recordings },
-    { name: 'millrace-alerts', interval: '30s', rules: alerts.map(toRule) },
-  ];
   return `# Made by \`npm run generate -w @millrace/observability\` from monitoring/; edit there.\n${stringify({ groups }, { lineWidth: 0 })}`;
 }
 
