@@ -17,7 +17,7 @@ function startConsumer(path: string) {
   `;
   return spawn(
     process.execPath,
-    ['--conditions=@millrace/source', '--import', 'tsx', '--input-type=module', '-e', script],
+    ['--input-type=module', '-e', script],
     {
       cwd: import.meta.dirname,
       stdio: ['ignore', 'pipe', 'inherit'],
