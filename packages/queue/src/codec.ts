@@ -1,3 +1,4 @@
+import { type Awaitable, chain } from './awaitable.ts';
 import { CodecError } from './errors.ts';
 
 /**
@@ -19,19 +20,24 @@ export interface Codec {
 export const plain: Codec = { encode: (text) => text, decode: (data) => data };
 
 /** Encodes a value; `undefined` stays undefined. */
-export async function encodeValue(codec: Codec, value: unknown): Promise<string | undefined> {
-  const text = JSON.stringify(value);
-  if (text === undefined) return undefined;
-  return codec === plain ? text : codec.encode(text);
+export function encodeValue(codec: Codec, value: unknown): Awaitable<string | undefined> {
+  const text = JSON.stringify(value) as string | undefined;
+  return text === undefined || codec === plain ? text : codec.encode(text);
 }
 
 /** @throws CodecError when the data cannot be read */
-export async function decodeValue(codec: Codec, data: string): Promise<unknown> {
+export function decodeValue(codec: Codec, data: string): Awaitable<unknown> {
   try {
-    return JSON.parse(codec === plain ? data : await codec.decode(data));
+    if (codec === plain) return JSON.parse(data) as unknown;
+    const text = chain(codec.decode(data), (decoded) => JSON.parse(decoded) as unknown);
+    return text instanceof Promise ? text.catch(unreadable) : text;
   } catch (cause) {
-    throw new CodecError('Stored data cannot be decoded. Is the codec (with the key it was written with) configured?', {
-      cause,
-    });
+    return unreadable(cause);
   }
+}
+
+function unreadable(cause: unknown): never {
+  throw new CodecError('Stored data cannot be decoded. Is the codec (with the key it was written with) configured?', {
+    cause,
+  });
 }

@@ -20,15 +20,17 @@ export async function waitForResult(
   let seen = false;
   for (;;) {
     const wake = hintOf(storage);
-    const view = await opened.call(() => storage.control('job', { id: jobId }), signal === undefined ? {} : { signal });
-    if (view === undefined)
-      throw unavailable(jobId, 'unknown', seen ? 'ended, and its result was not kept' : 'is not known');
-    seen = true;
-    if (view.finishedAt !== undefined) {
+    try {
+      const view = await opened.call(() => storage.control('job', { id: jobId }), signal && { signal });
+      if (view === undefined) {
+        throw unavailable(jobId, 'unknown', seen ? 'ended, and its result was not kept' : 'is not known');
+      }
+      seen = true;
+      if (view.finishedAt !== undefined) return await readResult(codec, view);
+      await wake.wait(clock, signal);
+    } finally {
       wake.stop();
-      return readResult(codec, view);
     }
-    await wake.wait(clock, signal);
   }
 }
 
@@ -56,7 +58,6 @@ function hintOf(storage: QueueStorage): { wait(clock: Clock, signal?: AbortSigna
     wait: async (clock, signal) => {
       const either = signal === undefined ? heard.signal : AbortSignal.any([heard.signal, signal]);
       await sleep(clock, pollInterval, either).catch(() => undefined);
-      stop();
       signal?.throwIfAborted();
     },
   };

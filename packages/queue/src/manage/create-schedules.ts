@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { type Awaitable, gather } from '../awaitable.ts';
 import type { Clock } from '../clock.ts';
 import type { NewJob, ScheduleRecord } from '../contract/index.ts';
 import { InvalidOptionError } from '../errors.ts';
@@ -49,7 +50,7 @@ export function createSchedules(opened: Opened, maker: JobMaker, clock: Clock): 
     const { key, nextAt: expectedNextAt } = schedule;
     if (expectedNextAt === undefined || expectedNextAt > now) return;
     const { instants, nextAt } = dueInstants(schedule, expectedNextAt, now);
-    const jobs = await Promise.all(instants.map((instant) => makeInstant(maker, schedule, instant)));
+    const jobs = await gather(instants, (instant) => makeInstant(maker, schedule, instant));
     const lastAt = instants.at(-1) ?? expectedNextAt;
     const input = { key, expectedNextAt, lastAt, jobs, ...(nextAt !== undefined && { nextAt }) };
     await opened.call((storage) => storage.control('fireSchedule', input));
@@ -107,7 +108,7 @@ function dueInstants(
 const freshFor = 60_000;
 
 /** The id names the instant, so that an instant can never make two jobs. */
-function makeInstant(maker: JobMaker, schedule: ScheduleRecord, instant: number): Promise<NewJob> {
+function makeInstant(maker: JobMaker, schedule: ScheduleRecord, instant: number): Awaitable<NewJob> {
   const { name, payload, options } = JSON.parse(schedule.template) as Template;
   return makeJob(maker, name, payload, { ...options, id: `${schedule.key}:${instant}` });
 }

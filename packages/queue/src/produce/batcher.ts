@@ -5,8 +5,8 @@ import type { Opened } from '../opened.ts';
 
 /** Sends jobs to the store, those of concurrent callers together. */
 export interface Batcher {
-  /** Resolves when the store has answered. @throws StoreUnavailableError */
-  send(job: NewJob): Promise<EnqueueAnswer>;
+  /** Resolves when the store has answered for each of them. @throws StoreUnavailableError */
+  send(jobs: readonly NewJob[]): Promise<readonly EnqueueAnswer[]>;
   /** One call of its own: for transactions and flows. */
   sendAlone(
     jobs: readonly NewJob[],
@@ -18,10 +18,22 @@ export interface Batcher {
 const batchSize = 500;
 const maxCalls = 2;
 
+/** Jobs of one caller; they may travel in several calls. */
 interface Waiting {
-  readonly job: NewJob;
-  readonly resolve: (answer: EnqueueAnswer) => void;
+  readonly jobs: readonly NewJob[];
+  readonly answers: EnqueueAnswer[];
+  readonly resolve: (answers: readonly EnqueueAnswer[]) => void;
   readonly reject: (error: unknown) => void;
+  /** How many have been sent, and how many answered. */
+  sent: number;
+  answered: number;
+}
+
+/** A part of what one caller waits for, in one call. */
+interface Portion {
+  readonly of: Waiting;
+  readonly from: number;
+  readonly count: number;
 }
 
 /** Creates a {@link Batcher} on a queue. */
@@ -44,18 +56,15 @@ export function createBatcher(
   }
 
   async function flush(): Promise<void> {
-    const batch = waiting.splice(0, batchSize);
-    if (batch.length === 0) return;
+    const portions = takePortions(waiting);
+    if (portions.length === 0) return;
     calls += 1;
     schedule();
     try {
-      const answers = await call(
-        batch.map(({ job }) => job),
-        {},
-      );
-      for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as EnqueueAnswer);
+      const answers = await call(jobsOf(portions), {});
+      hand(portions, answers);
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      for (const { of } of portions) of.reject(error);
     } finally {
       calls -= 1;
       schedule();
@@ -80,13 +89,48 @@ export function createBatcher(
   }
 
   return {
-    send: (job) =>
+    send: (jobs) =>
       new Promise((resolve, reject) => {
-        waiting.push({ job, resolve, reject });
+        if (jobs.length === 0) return resolve([]);
+        waiting.push({ jobs, answers: [], resolve, reject, sent: 0, answered: 0 });
         schedule();
       }),
     sendAlone: call,
   };
+}
+
+/** Takes out what fits into one call. */
+function takePortions(waiting: Waiting[]): Portion[] {
+  const portions: Portion[] = [];
+  let room = batchSize;
+  let done = 0;
+  for (const of of waiting) {
+    const count = Math.min(room, of.jobs.length - of.sent);
+    portions.push({ of, from: of.sent, count });
+    of.sent += count;
+    room -= count;
+    if (of.sent === of.jobs.length) done += 1;
+    if (room === 0) break;
+  }
+  waiting.splice(0, done);
+  return portions;
+}
+
+function jobsOf(portions: readonly Portion[]): readonly NewJob[] {
+  const [first] = portions;
+  if (portions.length === 1 && first?.count === first?.of.jobs.length) return first?.of.jobs ?? [];
+  return portions.flatMap(({ of, from, count }) => of.jobs.slice(from, from + count));
+}
+
+/** Gives each caller its answers; who has them all is done. */
+function hand(portions: readonly Portion[], answers: readonly EnqueueAnswer[]): void {
+  let index = 0;
+  for (const { of, from, count } of portions) {
+    for (let n = 0; n < count; n += 1) of.answers[from + n] = answers[index + n] as EnqueueAnswer;
+    index += count;
+    of.answered += count;
+    if (of.answered === of.jobs.length) of.resolve(of.answers);
+  }
 }
 
 /** Runs a hook; instrumentation must never break the queue, so what it throws is dropped. */

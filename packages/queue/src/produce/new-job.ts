@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { type Awaitable, chain } from '../awaitable.ts';
 import { type Codec, encodeValue } from '../codec.ts';
 import type { NewJob } from '../contract/index.ts';
 import { toDedupeSpec } from '../dedupe.ts';
@@ -34,33 +35,47 @@ export function indexJobs(jobs: Jobs): ReadonlyMap<string, JobDefinition> {
  *
  * @throws UnknownJobError, PayloadInvalidError, PayloadTooLargeError, InvalidOptionError, InvalidDurationError
  */
-export async function makeJob(
+export function makeJob(
   maker: JobMaker,
   name: string,
   payload: unknown,
   options: EnqueueOptions = {},
   place: FlowPlace = { children: 0 },
-): Promise<NewJob> {
+): Awaitable<NewJob> {
   const definition = maker.definitions.get(name);
   if (definition === undefined) throw new UnknownJobError(name, [...maker.definitions.keys()]);
   checkOptions(options);
-  const encoded = await encodePayload(maker, definition, payload);
-  const { visibility } = definition.options;
+  return chain(encodePayload(maker, definition, payload), (encoded) =>
+    completeJob(maker, definition, encoded, options, place),
+  );
+}
+
+function completeJob(
+  { makeId }: JobMaker,
+  definition: JobDefinition,
+  { encoded, bytes }: EncodedPayload,
+  options: EnqueueOptions,
+  { children, parentId, onFailure }: FlowPlace,
+): NewJob {
+  const { visibility, priority, maxAttempts, cost, keepResult } = definition.options;
+  const { dedupe, traceparent } = options;
   return {
-    id: options.id ?? maker.makeId(),
-    name,
+    id: options.id ?? makeId(),
+    name: definition.name,
     payload: encoded,
-    bytes: Buffer.byteLength(encoded),
+    bytes,
     tenant: options.tenant ?? '',
-    priority: options.priority ?? definition.options.priority ?? 0,
+    priority: options.priority ?? priority ?? 0,
     delay: toMilliseconds(options.delay ?? 0, 'delay'),
-    maxAttempts: options.maxAttempts ?? definition.options.maxAttempts ?? 5,
-    cost: options.cost ?? definition.options.cost ?? 0,
-    keepResult: toMilliseconds(options.keepResult ?? definition.options.keepResult ?? 0, 'keepResult'),
-    ...place,
+    maxAttempts: options.maxAttempts ?? maxAttempts ?? 5,
+    cost: options.cost ?? cost ?? 0,
+    keepResult: toMilliseconds(options.keepResult ?? keepResult ?? 0, 'keepResult'),
+    children,
+    ...(parentId !== undefined && { parentId }),
+    ...(onFailure !== undefined && { onFailure }),
     ...(visibility !== undefined && { visibility: toMilliseconds(visibility, 'visibility') }),
-    ...(options.dedupe !== undefined && { dedupe: toDedupeSpec(options.dedupe) }),
-    ...(options.traceparent !== undefined && { traceparent: options.traceparent }),
+    ...(dedupe !== undefined && { dedupe: toDedupeSpec(dedupe) }),
+    ...(traceparent !== undefined && { traceparent }),
   };
 }
 
@@ -79,21 +94,28 @@ function checkOptions(options: EnqueueOptions): void {
   }
 }
 
-async function encodePayload(maker: JobMaker, definition: JobDefinition, payload: unknown): Promise<string> {
-  // The input is stored, not the schema's output: the worker parses it again, so transforms run once, where the handler is.
-  await validate(definition, payload);
-  const encoded = await encodeValue(maker.codec, payload);
-  if (encoded === undefined) throw new PayloadInvalidError(definition.name, [{ message: 'must be a JSON value' }]);
-  const bytes = Buffer.byteLength(encoded);
-  if (bytes > maker.maxPayloadBytes) throw new PayloadTooLargeError(definition.name, bytes, maker.maxPayloadBytes);
-  return encoded;
+interface EncodedPayload {
+  readonly encoded: string;
+  readonly bytes: number;
+}
+
+/** The input is stored, not the schema's output: the worker parses it again, so transforms run once, where the handler is. */
+function encodePayload(maker: JobMaker, definition: JobDefinition, payload: unknown): Awaitable<EncodedPayload> {
+  const valid = validate(definition, payload);
+  const text = chain(valid, () => encodeValue(maker.codec, payload));
+  return chain(text, (encoded) => {
+    if (encoded === undefined) throw new PayloadInvalidError(definition.name, [{ message: 'must be a JSON value' }]);
+    const bytes = Buffer.byteLength(encoded);
+    if (bytes > maker.maxPayloadBytes) throw new PayloadTooLargeError(definition.name, bytes, maker.maxPayloadBytes);
+    return { encoded, bytes };
+  });
 }
 
 /** @returns the schema's output. @throws PayloadInvalidError */
-export async function validate(definition: JobDefinition, payload: unknown): Promise<unknown> {
-  const pending: StandardSchemaV1.Result<unknown> | Promise<StandardSchemaV1.Result<unknown>> =
-    definition.schema['~standard'].validate(payload);
-  const result = pending instanceof Promise ? await pending : pending;
-  if (result.issues !== undefined) throw new PayloadInvalidError(definition.name, result.issues);
-  return result.value;
+export function validate(definition: JobDefinition, payload: unknown): Awaitable<unknown> {
+  const result: Awaitable<StandardSchemaV1.Result<unknown>> = definition.schema['~standard'].validate(payload);
+  return chain(result, (checked) => {
+    if (checked.issues !== undefined) throw new PayloadInvalidError(definition.name, checked.issues);
+    return checked.value;
+  });
 }

@@ -1,3 +1,4 @@
+import { gather } from '../awaitable.ts';
 import type { EnqueueAnswer, NewJob } from '../contract/index.ts';
 import { InvalidOptionError, QueueFullError } from '../errors.ts';
 import type { QueueInstrumentation } from '../instrumentation.ts';
@@ -28,13 +29,19 @@ export interface ProducerParts {
 /** Creates a {@link Producer}. */
 export function createProducer(parts: ProducerParts): Producer {
   const { queue, maker, batcher } = parts;
-  const handle = (id: string): EnqueueHandle => ({ id, result: (options) => parts.waitForResult(id, options) });
+
+  function toHandle(id: string): EnqueueHandle {
+    return { id, result: (options) => parts.waitForResult(id, options) };
+  }
 
   function toAnswer(answer: EnqueueAnswer, tenant: string): Enqueued | Rejected {
-    if (answer.status === 'accepted') return { ...handle(answer.id), status: 'accepted' };
-    if (answer.status === 'duplicate') return { ...handle(answer.id), status: 'duplicate', replaced: answer.replaced };
-    const error = new QueueFullError(queue, tenant, answer.reason, answer.retryAfter);
-    return { status: 'rejected', retryAfter: answer.retryAfter, error };
+    if (answer.status === 'rejected') {
+      const error = new QueueFullError(queue, tenant, answer.reason, answer.retryAfter);
+      return { status: 'rejected', retryAfter: answer.retryAfter, error };
+    }
+    const { id, result } = toHandle(answer.id);
+    if (answer.status === 'accepted') return { id, result, status: 'accepted' };
+    return { id, result, status: 'duplicate', replaced: answer.replaced };
   }
 
   /** Lets instrumentation wrap the call and replace the traceparent that travels with the jobs. */
@@ -51,9 +58,7 @@ export function createProducer(parts: ProducerParts): Producer {
 
   async function send(jobs: readonly NewJob[], transaction?: unknown): Promise<(Enqueued | Rejected)[]> {
     const answers = await around(jobs, (traced) =>
-      transaction === undefined
-        ? Promise.all(traced.map((job) => batcher.send(job)))
-        : batcher.sendAlone(traced, { transaction }),
+      transaction === undefined ? batcher.send(traced) : batcher.sendAlone(traced, { transaction }),
     );
     return answers.map((answer, index) => toAnswer(answer, jobs[index]?.tenant ?? ''));
   }
@@ -66,7 +71,7 @@ export function createProducer(parts: ProducerParts): Producer {
       return answer as Enqueued | Rejected;
     },
     enqueueMany: async (items, options) => {
-      const jobs = await Promise.all(items.map(({ name, payload, ...rest }) => makeJob(maker, name, payload, rest)));
+      const jobs = await gather(items, (item) => makeJob(maker, item.name, item.payload, item));
       options?.signal?.throwIfAborted();
       return send(jobs, options?.tx);
     },
@@ -77,7 +82,7 @@ export function createProducer(parts: ProducerParts): Producer {
       const [answer] = await around(jobs, (traced) => batcher.sendAlone(traced, { atomic: true, ...transaction }));
       const root = toAnswer(answer as EnqueueAnswer, jobs[0]?.tenant ?? '');
       if (root.status === 'rejected') throw root.error;
-      return handle(root.id);
+      return toHandle(root.id);
     },
   };
 }

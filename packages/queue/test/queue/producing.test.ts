@@ -4,11 +4,13 @@ import {
   InvalidOptionError,
   PayloadInvalidError,
   QueueFullError,
+  systemClock,
   UnknownJobError,
 } from '@millrace/queue';
 import { memoryAdapter } from '@millrace/queue/memory';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { createIdMaker } from '../../src/id.ts';
 import { workQueue } from './support.ts';
 
 describe('enqueue', () => {
@@ -111,9 +113,75 @@ describe('enqueue', () => {
     expect((await queue.inspect.counts()).ready).toBe(300);
   });
 
+  it('gives each caller its own answers when their jobs travel together, in more than one call', async () => {
+    await using queue = workQueue();
+    const many = (from: number, size: number) =>
+      queue.enqueueMany(
+        Array.from({ length: size }, (_, n) => ({ name: 'work' as const, payload: { n }, id: `job-${from + n}` })),
+      );
+    const answers = await Promise.all([many(0, 300), many(300, 900), many(1_200, 0), many(1_200, 1)]);
+    expect(answers.flat().map(({ status, ...rest }) => [status, 'id' in rest && rest.id])).toEqual(
+      Array.from({ length: 1_201 }, (_, n) => ['accepted', `job-${n}`]),
+    );
+    expect(answers.map(({ length }) => length)).toEqual([300, 900, 0, 1]);
+  });
+
+  it('leaves no rejection without a listener when several jobs of one call are bad', async () => {
+    const slow = z.string().refine(async (text) => text === 'good');
+    await using queue = createQueue({
+      adapter: memoryAdapter(),
+      jobs: [defineJob('slow', slow), defineJob('n', z.number())],
+    });
+    const bad = [{ name: 'slow', payload: 'bad' } as const, { name: 'n', payload: Number.NaN } as const];
+    await expect(queue.enqueueMany(bad)).rejects.toBeInstanceOf(PayloadInvalidError);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await queue.inspect.counts()).ready).toBe(0);
+  });
+
+  it('makes ids that only grow, however many in one millisecond', async () => {
+    const clock = { ...systemClock, now: () => 1_764_000_000_000 };
+    const makeId = createIdMaker(clock, () => 0.999);
+    let last = makeId();
+    expect(last).toHaveLength(20);
+    const grows = Array.from({ length: 3 }, () => {
+      for (let n = 0; n < 600_000; n += 1) {
+        const id = makeId();
+        if (id <= last) return [last, id];
+        last = id;
+      }
+      return undefined;
+    });
+    expect(grows).toEqual([undefined, undefined, undefined]);
+  });
+
   it('refuses transactions where the adapter has none', async () => {
     await using queue = workQueue();
     await expect(queue.enqueue('work', { n: 1 }, { tx: {} })).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+  });
+});
+
+describe('a result', () => {
+  it('is refused for a job that nobody knows, and no listener stays behind', async () => {
+    const adapter = memoryAdapter();
+    let listeners = 0;
+    const counting = {
+      ...adapter,
+      open: async (context: Parameters<typeof adapter.open>[0]) => {
+        const storage = await adapter.open(context);
+        const watch: typeof storage.watch = (listener) => {
+          listeners += 1;
+          const stop = storage.watch(listener);
+          return () => {
+            listeners -= 1;
+            stop();
+          };
+        };
+        return { ...storage, watch };
+      },
+    };
+    await using queue = workQueue({}, { adapter: counting });
+    await expect(queue.result('nobody')).rejects.toMatchObject({ state: 'unknown' });
+    expect(listeners).toBe(0);
   });
 });
 
@@ -154,6 +222,40 @@ describe('codec', () => {
     expect(stored?.payload).toEqual({ n: 42 });
     queue.work({ work: (job) => ({ twice: job.payload.n * 2 }) });
     expect(await handle.result()).toEqual({ twice: 84 });
+  });
+
+  it('rotates its key: what waits under the old one is read, what is new is written with the new one', async () => {
+    const shift = (by: number) => (text: string) =>
+      [...text].map((letter) => String.fromCharCode(letter.charCodeAt(0) + by)).join('');
+    const keys: Record<string, number> = { v1: 3, v2: 5 };
+    const codecOf = (newest: string) => ({
+      encode: async (text: string) => `${newest}.${shift(keys[newest] ?? 0)(text)}`,
+      decode: async (data: string) => shift(-(keys[data.slice(0, 2)] ?? 0))(data.slice(3)),
+    });
+    const adapter = memoryAdapter();
+    const payloads: string[] = [];
+    const spied = {
+      ...adapter,
+      open: async (context: Parameters<typeof adapter.open>[0]) => {
+        const storage = await adapter.open(context);
+        return {
+          ...storage,
+          enqueue: (request: Parameters<typeof storage.enqueue>[0]) => {
+            payloads.push(...request.jobs.map(({ payload }) => payload));
+            return storage.enqueue(request);
+          },
+        };
+      },
+    };
+    await using before = workQueue({}, { adapter: spied, codec: codecOf('v1') });
+    await using after = workQueue({}, { adapter: spied, codec: codecOf('v2') });
+    await before.enqueue('work', { n: 1 });
+    await after.enqueue('work', { n: 2 });
+    const seen: number[] = [];
+    after.work({ work: (job) => void seen.push(job.payload.n) });
+    await expect.poll(() => seen).toEqual([1, 2]);
+    expect(payloads.map((payload) => payload.slice(0, 3))).toEqual(['v1.', 'v2.']);
+    expect(payloads.join()).not.toContain('"n"');
   });
 
   it('sends a job that cannot be decoded to the dead letters', async () => {
