@@ -15,14 +15,10 @@ function startConsumer(path: string) {
     await queue.ready();
     setTimeout(() => process.stdout.write('up\\n'), 500);
   `;
-  return spawn(
-    process.execPath,
-    ['--input-type=module', '-e', script],
-    {
-      cwd: import.meta.dirname,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  return spawn(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
 
 /** Enqueue here, handler start in another process. */
