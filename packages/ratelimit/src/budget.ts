@@ -1,7 +1,7 @@
 import { BudgetHold } from './budget-hold.ts';
 import { type BudgetPeriod, type PeriodSpan, periodAt } from './budget-period.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { createContext } from './context.ts';
+import { asContext, createContext } from './context.ts';
 import { type Duration, toMilliseconds } from './duration.ts';
 import { BudgetExceededError, InvalidOptionError } from './errors.ts';
 import type { BudgetAlertEvent, RateLimitInstrumentation } from './instrumentation.ts';
@@ -89,10 +89,6 @@ export function budget(options: BudgetOptions): Budget {
     reserve: (init: CallInit | CallContext, amount?: number) => engine.reserve(asContext(init), amount),
     status: (init: CallInit = {}) => engine.status(createContext(init)),
   });
-}
-
-function asContext(init: CallInit | CallContext): CallContext {
-  return 'derive' in init ? init : createContext(init);
 }
 
 interface ActiveScope extends LedgerScope {

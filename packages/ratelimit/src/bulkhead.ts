@@ -1,6 +1,6 @@
 import { type AdaptiveConcurrencyOptions, AdaptiveLimit } from './adaptive-limit.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { createContext } from './context.ts';
+import { asContext } from './context.ts';
 import { type Duration, toMilliseconds } from './duration.ts';
 import { BulkheadFullError, InvalidOptionError, StoreUnavailableError } from './errors.ts';
 import type { RateLimitInstrumentation } from './instrumentation.ts';
@@ -70,7 +70,7 @@ export function bulkhead(options: BulkheadOptions): Bulkhead {
   const engine = new BulkheadEngine(options);
   const policy: Policy = (next, ctx) => engine.run(next, ctx);
   return Object.assign(policy, {
-    acquire: async (init: CallInit | CallContext = {}) => engine.acquire('derive' in init ? init : createContext(init)),
+    acquire: async (init?: CallInit | CallContext) => engine.acquire(asContext(init)),
     line: () => engine.line.list(),
     stats: (key = 'default') => engine.stats(key),
   });

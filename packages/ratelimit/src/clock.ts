@@ -1,3 +1,5 @@
+import type { CallContext } from './policy.ts';
+
 /** The time source of every policy; tests and simulations bring their own. */
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970. */
@@ -19,11 +21,13 @@ export const systemClock: Clock = {
 };
 
 /**
- * Waits `ms` milliseconds of `clock`, or rejects with the signal's reason as soon as it aborts.
- * Nothing (timer, listener) is left behind either way.
+ * Waits `ms` milliseconds of `clock`, or rejects with the signal's reason as soon as the caller aborts.
+ * Nothing (timer, listener) is left behind either way; a caller who cannot abort is not listened to.
  */
-export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(clock: Clock, ms: number, caller: Pick<CallContext, 'abortable' | 'signal'>): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (!caller.abortable) return void clock.setTimeout(resolve, ms);
+    const { signal } = caller;
     if (signal.aborted) return reject(signal.reason);
     const stop = (): void => {
       clock.clearTimeout(timer);

@@ -1,7 +1,8 @@
 import type { CallContext, CallInit, ContextChange, Cost } from './policy.ts';
 
 const nothing = (): void => {};
-const noCost: Cost = Object.freeze({});
+/** The cost of a call that states none. */
+export const noCost: Cost = Object.freeze({});
 
 /** What a context holds, without what it does. */
 type Fields = Omit<CallContext, 'abortable' | 'aborted' | 'signal' | 'settle' | 'derive'>;
@@ -80,6 +81,12 @@ class Context implements CallContext {
   }
 }
 
+/** The context that a policy was given, or that of a new call. */
+export function asContext(init: CallInit | CallContext | undefined): CallContext {
+  if (init === undefined) return anonymous;
+  return 'derive' in init ? init : createContext(init);
+}
+
 /** The context of a new call. */
 export function createContext(init: CallInit = {}): CallContext {
   const fields: Fields = {
@@ -95,3 +102,6 @@ export function createContext(init: CallInit = {}): CallContext {
   };
   return new Context(fields, nothing, init.signal);
 }
+
+/** Nobody's call: it cannot be aborted and reports to nobody, so all such calls share it. */
+const anonymous: CallContext = createContext();

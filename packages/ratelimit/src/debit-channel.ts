@@ -21,7 +21,9 @@ interface Batch {
   readonly pending: Pending[];
 }
 
+/** Calls of one kind that were taken ahead. */
 interface Lease {
+  readonly request: DebitRequest;
   left: number;
   /** Calls to take next time: doubles when a lease is used up in time, halves when it was not. */
   size: number;
@@ -42,7 +44,7 @@ export class DebitChannel {
   readonly #batching: boolean;
   readonly #lease: LeaseSettings | undefined;
   readonly #batches = new Map<string, Batch>();
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases = new Map<RateTable, Lease[]>();
 
   constructor(options: {
     rates: RateStore;
@@ -99,7 +101,7 @@ export class DebitChannel {
   }
 
   #fromLease(table: RateTable, request: DebitRequest): DebitDecision | undefined {
-    const lease = this.#leases.get(leaseName(table, request));
+    const lease = this.#leaseOf(table, request);
     if (lease === undefined || lease.left === 0) return undefined;
     if (lease.expires <= this.#clock.monotonic()) {
       lease.left = 0;
@@ -110,26 +112,53 @@ export class DebitChannel {
     return lease.decision;
   }
 
+  #leaseOf(table: RateTable, request: DebitRequest): Lease | undefined {
+    const leases = this.#leases.get(table);
+    if (leases === undefined) return undefined;
+    for (const lease of leases) if (areAlike(lease.request, request)) return lease;
+    return undefined;
+  }
+
   /** One more request per kind of call in the batch: as many copies as are free now. */
   #ahead(table: RateTable, requests: readonly DebitRequest[]): DebitRequest[] {
     if (this.#lease === undefined) return [];
-    const kinds = new Map(requests.map((request) => [leaseName(table, request), request]));
-    return [...kinds].map(([name, request]) => {
-      const copies = this.#leases.get(name)?.size ?? firstLease;
+    const kinds: DebitRequest[] = [];
+    for (const request of requests) if (!kinds.some((kind) => areAlike(kind, request))) kinds.push(request);
+    return kinds.map((request) => {
+      const copies = this.#leaseOf(table, request)?.size ?? firstLease;
       return { ...request, maxWait: 0, copies };
     });
   }
 
   #keep(table: RateTable, request: DebitRequest, decision: DebitDecision | undefined): void {
     if (this.#lease === undefined || decision === undefined || decision.granted === 0) return;
-    if (this.#leases.size >= 10_000) this.#leases.clear();
-    const full = decision.granted === request.copies;
-    const size = full ? Math.min(this.#lease.max, request.copies * 2) : Math.max(firstLease, decision.granted);
+    const left = decision.granted;
+    const full = left === request.copies;
+    const size = full ? Math.min(this.#lease.max, request.copies * 2) : Math.max(firstLease, left);
     const expires = this.#clock.monotonic() + this.#lease.ttlMs;
-    this.#leases.set(leaseName(table, request), { left: decision.granted, size, expires, decision });
+    const known = this.#leaseOf(table, request);
+    if (known !== undefined) Object.assign(known, { left, size, expires, decision });
+    else this.#leasesOf(table).push({ request, left, size, expires, decision });
+  }
+
+  /** Forgets everything when it has become too much: what was taken ahead is lost, never overspent. */
+  #leasesOf(table: RateTable): Lease[] {
+    if (this.#leases.size >= maxLeasedTables) this.#leases.clear();
+    const known = this.#leases.get(table);
+    if (known !== undefined && known.length < maxKinds) return known;
+    const fresh: Lease[] = [];
+    this.#leases.set(table, fresh);
+    return fresh;
   }
 }
 
-function leaseName(table: RateTable, { cost, share }: DebitRequest): string {
-  return `${table.id}\n${share}:${cost.join()}`;
+const maxLeasedTables = 10_000;
+/** Kinds of calls (by cost and class) of one table that have leases; they are looked through one by one. */
+const maxKinds = 16;
+
+function areAlike(a: DebitRequest, b: DebitRequest): boolean {
+  if (a.share !== b.share || a.cost.length !== b.cost.length) return false;
+  if (a.cost === b.cost) return true;
+  for (let i = 0; i < a.cost.length; i++) if (a.cost[i] !== b.cost[i]) return false;
+  return true;
 }

@@ -86,12 +86,18 @@ function invalid(limit: string, option: string, expected: string, value: unknown
   );
 }
 
-/** Makes the {@link RateTable} of a call, one per combination of account and scopes. */
+/** A table with what only this process knows of it. */
+export interface CallTable extends RateTable {
+  /** Units reserved by calls of this process that have not ended, per limit. */
+  readonly inFlight: Float64Array;
+}
+
+/** Makes the {@link CallTable} of a call, one per combination of account and scopes. */
 export class TableFactory {
   readonly #limits: readonly Limit[];
   readonly #shares: readonly number[];
   readonly #recovery: number;
-  readonly #tables = new Map<string, RateTable>();
+  readonly #tables = new Map<string, CallTable>();
   readonly #maxTables: number;
 
   constructor(limits: readonly Limit[], shares: readonly number[], recovery: number, maxTables = 10_000) {
@@ -101,7 +107,7 @@ export class TableFactory {
     this.#maxTables = maxTables;
   }
 
-  tableFor(account: string, ctx: CallContext): RateTable {
+  tableFor(account: string, ctx: CallContext): CallTable {
     let id = account;
     for (const { scope } of this.#limits) if (scope !== undefined) id += `\n${scope(ctx)}`;
     const known = this.#tables.get(id);
@@ -112,14 +118,15 @@ export class TableFactory {
     return table;
   }
 
-  #build(id: string, account: string, ctx: CallContext): RateTable {
+  #build(id: string, account: string, ctx: CallContext): CallTable {
     const scopes = [''];
     const limits = this.#limits.map((limit): RateSpec => {
       const scope = limit.scope === undefined ? '' : `${limit.name}=${limit.scope(ctx)}`;
       if (!scopes.includes(scope)) scopes.push(scope);
       return { scope: scopes.indexOf(scope), interval: limit.interval, burst: limit.burst };
     });
-    return { id, account, scopes, limits, shares: this.#shares, recovery: this.#recovery };
+    const inFlight = new Float64Array(limits.length);
+    return { id, account, scopes, limits, shares: this.#shares, recovery: this.#recovery, inFlight };
   }
 }
 

@@ -1,24 +1,24 @@
 import { type Clock, sleep, systemClock } from './clock.ts';
+import { noCost } from './context.ts';
 import { DebitChannel } from './debit-channel.ts';
 import { toMilliseconds } from './duration.ts';
 import { InvalidOptionError, RateLimitedError, StoreUnavailableError } from './errors.ts';
 import { FleetShare } from './fleet-share.ts';
 import type { RateLimitInstrumentation } from './instrumentation.ts';
-import { compileLimit, costPerLimit, type Limit, TableFactory } from './limit-table.ts';
+import { type CallTable, compileLimit, costPerLimit, type Limit, TableFactory } from './limit-table.ts';
 import { memoryStore } from './memory.ts';
 import type { CallContext } from './policy.ts';
 import type { LimitGate, RateLimitOptions, RateLimitStats, Ticket } from './rate-limit.ts';
-import { Slot } from './slot.ts';
-import type { DebitDecision, DebitRequest, MaybePromise, RateState, RateStore, RateTable } from './store.ts';
+import { Slot, type SlotOwner } from './slot.ts';
+import type { DebitDecision, DebitRequest, MaybePromise, RateState, RateStore } from './store.ts';
 import { type OnStoreDown, StoreGate } from './store-gate.ts';
 import { Throttle } from './throttle.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 interface Wish {
   readonly ctx: CallContext;
-  readonly table: RateTable;
+  readonly table: CallTable;
   readonly cost: readonly number[];
-  readonly share: number;
   readonly giveUpAt: number;
 }
 
@@ -44,8 +44,10 @@ export class Limiter {
   readonly #onStoreDown: OnStoreDown;
   readonly #key: (ctx: CallContext) => string;
   readonly #clock: Clock;
-  readonly #inFlight = new WeakMap<RateTable, Float64Array>();
   readonly #instrumentation: RateLimitInstrumentation | undefined;
+  readonly #slots: SlotOwner;
+  /** What a call costs that states nothing; undefined where that is learned from call to call. */
+  readonly #plainCost: readonly number[] | undefined;
 
   constructor(options: RateLimitOptions) {
     const { limits, mode = 'strict', clock = systemClock, name = 'rateLimit', key, instrumentation } = options;
@@ -81,9 +83,12 @@ export class Limiter {
       instrumentation,
     });
     this.#tables = new TableFactory(this.#limits, this.#shares, this.throttle.recovery);
+    const learns = this.#limits.some(({ estimate }) => estimate !== undefined);
+    this.#slots = { policy: name, rates: store.rates, limits: this.#limits, learns, instrumentation };
+    this.#plainCost = learns ? undefined : this.#limits.map(({ dimension }) => (dimension === 'requests' ? 1 : 0));
   }
 
-  tableFor(ctx: CallContext): RateTable {
+  tableFor(ctx: CallContext): CallTable {
     return this.#tables.tableFor(this.#key(ctx), ctx);
   }
 
@@ -95,52 +100,59 @@ export class Limiter {
   acquire(ctx: CallContext, maxWait: number): MaybePromise<Ticket> {
     const share = this.#shareOf(ctx.priority, this.#defaultShare);
     const table = this.tableFor(ctx);
-    const cost = costPerLimit(this.#limits, ctx, this.#shares[share] ?? 1);
+    const cost = this.#costOf(ctx, share);
     const now = this.#clock.monotonic();
     const giveUpAt = Math.min(now + maxWait, ctx.deadline ?? Number.POSITIVE_INFINITY);
-    const wish: Wish = { ctx, table, cost, share, giveUpAt };
     if (ctx.aborted) throw ctx.signal.reason;
-    const decided = this.#decide(table, { cost, maxWait: Math.max(0, giveUpAt - now), share, copies: 1 });
-    if (decided instanceof Promise || decided.wait > 0 || decided.granted === 0) return this.#take(wish, decided);
-    return this.#admit(ctx, this.#slot(wish, decided), decided);
+    const request = {
+      cost,
+      maxWait: giveUpAt === now + maxWait ? maxWait : Math.max(0, giveUpAt - now),
+      share,
+      copies: 1,
+    };
+    const decided = this.#decide(table, request);
+    if (decided instanceof Promise || decided.wait > 0 || decided.granted === 0) {
+      return this.#take({ ctx, table, cost, giveUpAt }, request, decided);
+    }
+    return this.#admit(ctx, new Slot(this.#slots, table, cost, decided, ctx), decided);
   }
 
-  /** The slot is in the future, or asked for elsewhere. A pause that comes up meanwhile makes the sleeper take another one. */
-  async #take(wish: Wish, first: MaybePromise<DebitDecision>): Promise<Ticket> {
-    const { ctx, table, cost, share, giveUpAt } = wish;
-    let decision = await first;
+  /**
+   * The slot is in the future, or asked for elsewhere. A pause that comes up meanwhile makes the sleeper take another one;
+   * a caller that gives up meanwhile gives it back.
+   */
+  async #take(wish: Wish, first: DebitRequest, asked: MaybePromise<DebitDecision>): Promise<Ticket> {
+    const { ctx, table, cost, giveUpAt } = wish;
+    let request = first;
+    let answer = asked;
     for (;;) {
+      const decision = await this.#answered(table, request, answer);
       if (decision.granted === 0) throw this.#refuse(ctx, decision);
-      const slot = this.#slot(wish, decision);
+      const slot = new Slot(this.#slots, table, cost, decision, ctx);
       if (decision.wait > 0) await this.#wait(ctx, slot, decision);
+      else if (ctx.aborted) throw this.#giveUp(slot, ctx);
       if (decision.wait === 0 || !this.throttle.isPaused(table)) return this.#admit(ctx, slot, decision);
       slot.release();
-      const maxWait = Math.max(0, giveUpAt - this.#clock.monotonic());
-      decision = await this.#decide(table, { cost, maxWait, share, copies: 1 });
+      request = { ...first, maxWait: Math.max(0, giveUpAt - this.#clock.monotonic()) };
+      answer = this.#decide(table, request);
     }
   }
 
-  #slot({ ctx, table, cost }: Wish, decision: DebitDecision): Slot {
-    const inFlight = this.#inFlightOf(table);
-    return new Slot({
-      policy: this.#name,
-      rates: this.#rates,
-      limits: this.#limits,
-      table,
-      cost,
-      decision,
-      ctx,
-      inFlight,
-    });
+  #giveUp(slot: Slot, ctx: CallContext): unknown {
+    slot.release();
+    return ctx.signal.reason;
+  }
+
+  #costOf(ctx: CallContext, share: number): readonly number[] {
+    if (this.#plainCost !== undefined && ctx.cost === noCost) return this.#plainCost;
+    return costPerLimit(this.#limits, ctx, this.#shares[share] ?? 1);
   }
 
   /** Everything about a caller that does not change from call to call, worked out once. */
   gate(ctx: CallContext): LimitGate {
     const share = this.#shareOf(ctx.priority, this.#defaultShare);
     const table = this.tableFor(ctx);
-    const requests = [
-      { cost: costPerLimit(this.#limits, ctx, this.#shares[share] ?? 1), maxWait: 0, share, copies: 1 },
-    ];
+    const requests = [{ cost: this.#costOf(ctx, share), maxWait: 0, share, copies: 1 }];
     return {
       take: () => {
         const decided = this.#rates.debit(table, requests);
@@ -158,13 +170,12 @@ export class Limiter {
   /** Feeds what a provider reported back into the shared state, by limit name, less what it does not know of yet: usage of calls in flight. */
   async report(ctx: CallContext, remaining: Readonly<Record<string, number>>): Promise<void> {
     const table = this.tableFor(ctx);
-    const inFlight = this.#inFlightOf(table);
     let refill = 0;
     const left = this.#limits.map(({ name, burst, interval, estimate }, i) => {
       const reported = remaining[name];
       if (reported === undefined) return undefined;
       // The other processes have about as much in flight as we have.
-      const units = Math.floor(reported - (inFlight[i] ?? 0) * this.#fleet.count);
+      const units = Math.floor(reported - (table.inFlight[i] ?? 0) * this.#fleet.count);
       if (estimate !== undefined) refill = Math.max(refill, (burst * reserveShare - units) * (interval / 1000));
       return units < burst ? units : undefined;
     });
@@ -173,36 +184,31 @@ export class Limiter {
     if (refill > 0) await this.throttle.hit(table, refill, false);
   }
 
-  #inFlightOf(table: RateTable): Float64Array {
-    const known = this.#inFlight.get(table);
-    if (known !== undefined) return known;
-    const units = new Float64Array(this.#limits.length);
-    this.#inFlight.set(table, units);
-    return units;
-  }
-
-  #decide(table: RateTable, request: DebitRequest): MaybePromise<DebitDecision> {
+  #decide(table: CallTable, request: DebitRequest): MaybePromise<DebitDecision> {
     this.#fleet.beat();
-    const decided = this.#channel.debit(table, request);
-    if (!(decided instanceof Promise)) return decided;
-    return decided.then(
-      (decision) => {
-        if (decision.pausedFor > 0) this.throttle.learnPause(table, decision.pausedFor);
-        return decision;
-      },
-      (error: unknown) => this.#withoutStore(table, request, error),
-    );
+    return this.#channel.debit(table, request);
   }
 
-  #withoutStore(table: RateTable, request: DebitRequest, error: unknown): DebitDecision {
-    if (!(error instanceof StoreUnavailableError) || this.#onStoreDown === 'closed') throw error;
-    return this.#onStoreDown === 'open' ? unlimited : this.#fleet.debit(table, request);
+  /** The decision once it has come, or the one that stands in for it while the store is down. */
+  async #answered(
+    table: CallTable,
+    request: DebitRequest,
+    answer: MaybePromise<DebitDecision>,
+  ): Promise<DebitDecision> {
+    try {
+      const decision = await answer;
+      if (decision.pausedFor > 0) this.throttle.learnPause(table, decision.pausedFor);
+      return decision;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError) || this.#onStoreDown === 'closed') throw error;
+      return this.#onStoreDown === 'open' ? unlimited : this.#fleet.debit(table, request);
+    }
   }
 
   async #wait(ctx: CallContext, slot: Slot, decision: DebitDecision): Promise<void> {
     const place = this.line.enter(ctx, this.#nameOf(decision.limitedBy), decision.wait);
     try {
-      await sleep(this.#clock, Math.ceil(decision.wait), ctx.signal);
+      await sleep(this.#clock, Math.ceil(decision.wait), ctx);
     } catch (error) {
       slot.release();
       throw error;
@@ -218,7 +224,6 @@ export class Limiter {
       waitMs: [wait],
       limitedBy: [wait > 0 ? this.#nameOf(limitedBy) : undefined],
     });
-    slot.instrumentation = this.#instrumentation;
     slot.begin();
     return slot;
   }

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from './clock.ts';
-import { createContext } from './context.ts';
+import { asContext, createContext } from './context.ts';
 import type { Duration } from './duration.ts';
 import { RateLimitedError } from './errors.ts';
 import type { RateLimitInstrumentation } from './instrumentation.ts';
@@ -126,7 +126,7 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
     const acquired = limiter.acquire(ctx, limiter.maxWait);
     const ticket = acquired instanceof Promise ? await acquired : acquired;
     try {
-      return await next(ctx.derive({ onSettle: ticket.settle }));
+      return await next(ctx.derive({ onSettle: (usage) => ticket.settle(usage) }));
     } catch (error) {
       const pause = pauseOf(error);
       if (pause !== undefined) await limiter.throttle.hit(limiter.tableFor(ctx), pause);
@@ -136,7 +136,7 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
     }
   };
   return Object.assign(policy, {
-    acquire: async (init?: CallInit | CallContext) => limiter.acquire(asContext(init), limiter.maxWait),
+    acquire: (init?: CallInit | CallContext) => acquire(limiter, asContext(init)),
     tryAcquire: (init?: CallInit | CallContext) => tryAcquire(limiter, asContext(init)),
     gate: (init?: CallInit) => limiter.gate(createContext(init)),
     throttle: (init: CallInit | CallContext, pause: number) =>
@@ -150,6 +150,15 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
   });
 }
 
+/** Not an async function: that would cost three more turns of the event loop's queue per call. */
+function acquire(limiter: Limiter, ctx: CallContext): Promise<Ticket> {
+  try {
+    return Promise.resolve(limiter.acquire(ctx, limiter.maxWait));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 async function tryAcquire(limiter: Limiter, ctx: CallContext): Promise<Ticket | undefined> {
   try {
     return await limiter.acquire(ctx, 0);
@@ -157,10 +166,6 @@ async function tryAcquire(limiter: Limiter, ctx: CallContext): Promise<Ticket | 
     if (error instanceof RateLimitedError) return undefined;
     throw error;
   }
-}
-
-function asContext(init: CallInit | CallContext = {}): CallContext {
-  return 'derive' in init ? init : createContext(init);
 }
 
 /** The pause after a 429 that does not say how long to wait. */

@@ -196,7 +196,7 @@ class CacheEngine {
         if (fresh) await this.#shared((cache) => cache.unlock(`${name}/lock`, id));
         return fresh ? entry : undefined;
       }
-      await sleep(this.#clock, pollMs, ctx.signal);
+      await sleep(this.#clock, pollMs, ctx);
     }
   }
 

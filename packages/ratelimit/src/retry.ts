@@ -84,7 +84,7 @@ async function attempts<T>(settings: Settings, next: (ctx: CallContext) => Promi
       delay = nextDelay(settings, error, attempt, delay);
       if (!fits(settings, delay, ctx, startedAt) || settings.budget?.withdraw() === false) throw error;
       settings.instrumentation?.onRetry?.({ key: ctx.key, attempt, delayMs: delay, error });
-      await sleep(settings.clock, delay, ctx.signal);
+      await sleep(settings.clock, delay, ctx);
     }
   }
 }

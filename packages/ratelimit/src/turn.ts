@@ -23,7 +23,7 @@ export class Turn<T> {
   readonly take: (value: T | Promise<T>) => void;
 
   constructor({ ctx, line, clock, waitingFor, patience, expired, onGone }: TurnOptions) {
-    const { signal } = ctx;
+    const signal = ctx.abortable ? ctx.signal : undefined;
     const place = line.enter(ctx, waitingFor, undefined);
     let resolve: (value: T | Promise<T>) => void = () => {};
     let reject: (error: unknown) => void = () => {};
@@ -34,16 +34,16 @@ export class Turn<T> {
     const leave = (): void => {
       line.leave(place);
       clock.clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', onAbort);
     };
     const give = (error: unknown): void => {
       leave();
       onGone();
       reject(error);
     };
-    const onAbort = (): void => give(signal.reason);
+    const onAbort = (): void => give(signal?.reason);
     const timer = clock.setTimeout(() => give(expired()), Math.max(0, patience));
-    signal.addEventListener('abort', onAbort, { once: true });
+    signal?.addEventListener('abort', onAbort, { once: true });
     this.take = (value) => {
       leave();
       resolve(value);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DebitDecision, RateSpec, RateTable, Store } from '../store.ts';
 import { type OpenStore, type TestFunctions, unique, withStore } from './harness.ts';
+import { modelTests } from './rates-model.ts';
 
 /** Proves a {@link RateStore}: bounds, atomicity, future slots, corrections. */
 export function rateTests({ describe, it }: TestFunctions, open: OpenStore<'rates'>): void {
@@ -9,6 +10,7 @@ export function rateTests({ describe, it }: TestFunctions, open: OpenStore<'rate
     slotTests(it, open);
     correctionTests(it, open);
     classTests(it, open);
+    modelTests(it, open);
   });
 }
 
@@ -148,6 +150,26 @@ function slotTests(it: It, open: OpenStore<'rates'>): void {
         decisions.map(({ granted }) => granted),
         [1, 0, 1, 0],
       );
+    }));
+
+  it('decides equal requests of a batch one after the other', () =>
+    withStore(open, async ({ store }) => {
+      const limits = table([spec(1, hour, 3), spec(2, hour, 100)]);
+      const same = { cost: [1, 1], maxWait: 2.5 * hour, share: 0, copies: 1 };
+      const decisions = await store.rates.debit(limits, Array(7).fill(same));
+      assert.deepEqual(
+        decisions.map(({ granted, wait }) => [granted, Math.round(wait / hour)]),
+        [
+          [1, 0],
+          [1, 0],
+          [1, 0],
+          [1, 1],
+          [1, 2],
+          [0, 3],
+          [0, 3],
+        ],
+      );
+      assert.deepEqual((await store.rates.read(limits)).remaining, [-2, 95]);
     }));
 
   it('grants as many copies as are free', () =>

@@ -28,18 +28,16 @@ local nowMs = math.floor(now / 1000)
 `;
 
 /** Runs a script in one trip; a server that does not know it (restart, failover) is sent the source once. */
-export async function run(
+export function run(
   client: RedisClient,
   { source, sha }: Script,
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Promise<unknown> {
-  try {
-    return await client.evalsha(sha, keys.length, ...keys, ...args);
-  } catch (error) {
+  return client.evalsha(sha, keys.length, ...keys, ...args).then(undefined, (error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
     return client.eval(source, keys.length, ...keys, ...args);
-  }
+  });
 }
 
 /** Names keys: everything of one `tag` lies in one slot of a Redis Cluster. */

@@ -1,11 +1,12 @@
 import { cellIndex } from '../gcra.ts';
 import type { Adjustment, DebitDecision, DebitRequest, Pause, RateState, RateStore, RateTable } from '../store.ts';
-import { type Keys, type RedisClient, run, script } from './client.ts';
-import { adjustScript, correctScript, debitOneClassScript, debitScript, pauseScript, readScript } from './rates.lua.ts';
+import { type Keys, type RedisClient, run, type Script, script } from './client.ts';
+import { debitScriptFor } from './debit.lua.ts';
+import { decisionsOf, runsOf } from './debit-runs.ts';
+import { adjustScript, correctScript, debitScript, pauseScript, readScript } from './rates.lua.ts';
 
 const scripts = {
   debit: script(debitScript),
-  debitOneClass: script(debitOneClassScript),
   adjust: script(adjustScript),
   correct: script(correctScript),
   pause: script(pauseScript),
@@ -16,27 +17,41 @@ interface Encoded {
   readonly keys: readonly string[];
   /** The table as the scripts read it: limits as [scope, interval, burst, position], shares, recovery. */
   readonly table: string;
-  /** The same as a flat list, for tables with one class. */
-  readonly flat: readonly number[];
+  /** The script that was written for this table, if there is one. */
+  readonly debit: Script | undefined;
 }
 
 /** Infinity has no JSON; a wait of eleven days is as good. */
 const longestWaitMs = 1e9;
+
+/** Scripts written for tables, per store: the server keeps every script that it has seen. Further tables use the general one. */
+const maxScripts = 64;
+
+/** A function in Lua has at most 200 local variables; a limit takes six. */
+const maxWrittenLimits = 16;
 
 /** Rates in Redis: every operation is one EVALSHA on keys of one slot, with the server's time. */
 export class RedisRates implements RateStore {
   readonly #client: RedisClient;
   readonly #keys: Keys;
   readonly #encoded = new WeakMap<RateTable, Encoded>();
+  readonly #written = new Map<string, Script>();
 
   constructor(client: RedisClient, keys: Keys) {
     this.#client = client;
     this.#keys = keys;
   }
 
-  async debit(table: RateTable, requests: readonly DebitRequest[]): Promise<DebitDecision[]> {
-    const reply =
-      table.shares.length === 1 ? await this.#debitOneClass(table, requests) : await this.#debit(table, requests);
+  debit(table: RateTable, requests: readonly DebitRequest[]): Promise<DebitDecision[]> {
+    const { keys, debit } = this.#encode(table);
+    if (debit === undefined) return this.#debitByClass(table, requests);
+    const { args, runs } = runsOf(requests, micros);
+    return run(this.#client, debit, keys, args).then((reply) => decisionsOf(reply as number[], runs));
+  }
+
+  async #debitByClass(table: RateTable, requests: readonly DebitRequest[]): Promise<DebitDecision[]> {
+    const wishes = requests.map(({ cost, maxWait, share, copies }) => [micros(maxWait), share + 1, copies, ...cost]);
+    const reply = await this.#run('debit', table, JSON.stringify(wishes));
     const [now = 0, pausedFor = 0] = reply;
     return requests.map((_, i): DebitDecision => {
       const from = 2 + i * 4;
@@ -50,18 +65,6 @@ export class RedisRates implements RateStore {
         pausedFor: pausedFor / 1000,
       };
     });
-  }
-
-  #debit(table: RateTable, requests: readonly DebitRequest[]): Promise<number[]> {
-    const wishes = requests.map(({ cost, maxWait, share, copies }) => [micros(maxWait), share + 1, copies, ...cost]);
-    return this.#run('debit', table, JSON.stringify(wishes));
-  }
-
-  async #debitOneClass(table: RateTable, requests: readonly DebitRequest[]): Promise<number[]> {
-    const { keys, flat } = this.#encode(table);
-    const args = [...flat];
-    for (const { cost, maxWait, copies } of requests) args.push(micros(maxWait), copies, ...cost);
-    return (await run(this.#client, scripts.debitOneClass, keys, args)) as number[];
   }
 
   async adjust(table: RateTable, adjustments: readonly Adjustment[]): Promise<void> {
@@ -99,10 +102,19 @@ export class RedisRates implements RateStore {
     const encoded = {
       keys: table.scopes.map((scope) => this.#keys.name('rate', table.account, encodeURIComponent(scope))),
       table: JSON.stringify([limits, table.shares, table.recovery]),
-      flat: [limits.length, table.recovery, ...limits.flat()],
+      debit: table.shares.length === 1 && table.limits.length <= maxWrittenLimits ? this.#write(table) : undefined,
     };
     this.#encoded.set(table, encoded);
     return encoded;
+  }
+
+  #write(table: RateTable): Script | undefined {
+    const source = debitScriptFor(table);
+    const known = this.#written.get(source);
+    if (known !== undefined || this.#written.size >= maxScripts) return known;
+    const written = script(source);
+    this.#written.set(source, written);
+    return written;
   }
 }
 
