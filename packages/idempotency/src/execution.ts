@@ -62,7 +62,9 @@ export function startExecution<Tx>(core: Core<Tx>, call: Call, admitted: Admitte
     takenOver,
     lost: lease.lost,
     context: {
-      signal: lease.signal,
+      get signal() {
+        return lease.signal();
+      },
       fence,
       attempt,
       takenOver,
@@ -90,14 +92,16 @@ function pick({ key, traceparent }: Call): { tenant: string; operation: string; 
 }
 
 interface HeldLease {
-  readonly signal: AbortSignal;
+  /** Made when somebody asks for it: most executions are short, and a signal costs more than all else of them. */
+  signal(): AbortSignal;
   lost(): LeaseLostError | undefined;
   stop(): void;
 }
 
 function holdLease<Tx>(core: Core<Tx>, call: Call, { record, since }: Admitted, info: ExecutionInfo): HeldLease {
   const { lease, ttl, heartbeat } = call.policy;
-  const abort = new AbortController();
+  let abort: AbortController | undefined;
+  let signal: AbortSignal | undefined;
   let lost: LeaseLostError | undefined;
   const stop = startHeartbeat({
     clock: core.clock,
@@ -107,12 +111,23 @@ function holdLease<Tx>(core: Core<Tx>, call: Call, { record, since }: Admitted, 
     extend: () => core.guard('extend', () => core.store.extend(call.key, record.fence, { lease, ttl })),
     lost: (cause) => {
       lost = new LeaseLostError(call.key, record.fence, { cause });
-      abort.abort(lost);
+      abort?.abort(lost);
       core.instrumentation.onLeaseLost?.(info);
     },
   });
-  const signal = call.signal ? AbortSignal.any([call.signal, abort.signal]) : abort.signal;
-  return { signal, stop, lost: () => lost };
+  const open = (): AbortSignal => {
+    abort = new AbortController();
+    if (lost) abort.abort(lost);
+    return call.signal ? AbortSignal.any([call.signal, abort.signal]) : abort.signal;
+  };
+  return {
+    signal: () => {
+      signal ??= open();
+      return signal;
+    },
+    stop,
+    lost: () => lost,
+  };
 }
 
 /** Puts a promise into `core.running` and returns the function that settles and removes it. */

@@ -1,9 +1,9 @@
 import { InvalidOptionError } from './errors.ts';
 import type { IdempotencyRecord, RecordKey } from './record.ts';
-import { type RedisClient, script } from './redis/client.ts';
+import type { RedisClient } from './redis/client.ts';
 import { parseRedisKey, redisKey, redisPattern } from './redis/keys.ts';
-import { freshRecord, parseRecord, phaseMember } from './redis/record.ts';
-import * as scripts from './redis/scripts.ts';
+import { freshRecord, namedPart, parseRecord, phaseMember, stateLetter } from './redis/record.ts';
+import { type StepArguments, type StepName, stepsTogether, type TakeStep } from './redis/steps.ts';
 import type { BeginRequest, BeginResult, IdempotencyStore, ListQuery } from './store.ts';
 
 export type { RedisClient } from './redis/client.ts';
@@ -23,16 +23,6 @@ export interface RedisStoreOptions {
 
 /** Keys looked at per round of an administrative scan. */
 const scanSize = 500;
-
-const steps = {
-  begin: script(scripts.begin),
-  extend: script(scripts.extend),
-  checkpoint: script(scripts.checkpoint),
-  complete: script(scripts.complete),
-  release: script(scripts.release),
-  resolve: script(scripts.resolve),
-  parkDead: script(scripts.parkDead),
-};
 
 /**
  * Keeps records in Redis (6.2 or newer) or a Redis Cluster: one script per step, by the server's clock. Redis deletes what has expired;
@@ -55,20 +45,21 @@ export function redisStore({ redis, url, prefix = 'millrace:idempotency' }: Redi
     opened ??= openRedis(url as string);
     return opened;
   };
-  const step = async (name: keyof typeof steps, key: RecordKey, ...args: (string | number)[]): Promise<boolean> =>
-    (await steps[name].run(await connect(), redisKey(prefix, key), ...args)) === 1;
+  const take = stepsTogether(connect);
+  const step = async (name: StepName, key: RecordKey, ...args: StepArguments): Promise<boolean> =>
+    (await take(redisKey(prefix, key), name, args)) === 1;
 
   return {
     name: 'redis',
     capabilities: { transactions: false, durable: true, shared: true },
-    begin: async (key, request) => begin(await connect(), redisKey(prefix, key), key, request),
-    extend: (key, fence, { lease, ttl }) => step('extend', key, fence, lease, ttl),
-    checkpoint: (key, fence, phase, value) => step('checkpoint', key, fence, phaseMember(phase, value)),
-    complete: (key, fence, result, ttl) => step('complete', key, fence, result, ttl),
-    release: (key, fence, state, ttl) => step('release', key, fence, state, ttl),
+    begin: (key, request) => begin(take, redisKey(prefix, key), key, request),
+    extend: (key, fence, { lease, ttl }) => step('e', key, fence, lease, ttl),
+    checkpoint: (key, fence, phase, value) => step('k', key, fence, phaseMember(phase, value), ''),
+    complete: (key, fence, result, ttl) => step('c', key, fence, result, ttl),
+    release: (key, fence, state, ttl) => step('l', key, fence, stateLetter[state], ttl),
     resolve: (key, fence, resolution) => {
       const result = resolution.state === 'done' ? resolution.result : '';
-      return step('resolve', key, fence, resolution.state, resolution.ttl, result);
+      return step('s', key, fence, stateLetter[resolution.state] + result, resolution.ttl);
     },
     async read(key) {
       return parseRecord(key, await (await connect()).get(redisKey(prefix, key)));
@@ -82,8 +73,8 @@ export function redisStore({ redis, url, prefix = 'millrace:idempotency' }: Redi
     },
     async sweep(limit) {
       let parked = 0;
-      for await (const [node, key] of scan(await connect(), redisPattern(prefix, undefined))) {
-        if ((await steps.parkDead.run(node, key)) === 1) parked += 1;
+      for await (const [, key] of scan(await connect(), redisPattern(prefix, undefined))) {
+        if ((await take(key, 'w', ['', '', ''])) === 1) parked += 1;
         if (parked >= limit) break;
       }
       return { deleted: 0, parked };
@@ -103,17 +94,14 @@ async function openRedis(url: string): Promise<RedisClient> {
   return new Redis(url, { maxRetriesPerRequest: 1 }) as unknown as RedisClient;
 }
 
-async function begin(client: RedisClient, id: string, key: RecordKey, request: BeginRequest): Promise<BeginResult> {
-  const { fingerprint, onExpiredLease, lease, ttl } = request;
-  // Without spaces, which separate the fields of a record.
-  const owner = encodeURIComponent(request.owner);
-  const answer = await steps.begin.run(client, id, fingerprint, owner, onExpiredLease, lease, ttl);
-  const [status, time, ...rest] = answer as [string, string, ...string[]];
-  const now = Number(time);
-  if (status === 'new') {
-    return { status: 'acquired', record: freshRecord(key, request, now, rest), takenOver: false, now };
+async function begin(take: TakeStep, id: string, key: RecordKey, request: BeginRequest): Promise<BeginResult> {
+  const answer = await take(id, 'b', [namedPart(request), request.lease, request.ttl]);
+  if (typeof answer === 'number') {
+    const record = freshRecord(key, request, answer);
+    return { status: 'acquired', record, takenOver: false, now: record.createdAt };
   }
-  const record = parseRecord(key, rest[0] as string) as IdempotencyRecord;
+  const [status, now, text] = answer as readonly [string, number, string];
+  const record = parseRecord(key, text) as IdempotencyRecord;
   if (status === 'mismatch' || status === 'existing') return { status, record, now };
   return { status: 'acquired', record, takenOver: status === 'takeover', now };
 }

@@ -259,6 +259,47 @@ describe('hand-rolled pairs of lock and cache', () => {
     await next;
   });
 
+  test('bullmq #4311: an outage of what the work needs leaves no key behind that keeps later calls out', async () => {
+    const { live, zombie, clock } = setUp({ lease: '30s', ttl: '24h' });
+    const calls = ['fails', 'hangs', 'lost'].map((key) => ({ ...request, key }));
+    const [fails, hangs, lost] = calls as [typeof request, typeof request, typeof request];
+    await expect(live.run(fails, () => Promise.reject(new Error('database down')))).rejects.toThrow('database down');
+    const hanging = stalled<string>();
+    const late = zombie.run(hangs, hanging.work).catch((error: unknown) => error);
+    zombie.run(lost, stalled().work).catch(() => undefined); // and its process dies
+    expect(await live.run(fails, () => 'after')).toMatchObject({ value: 'after' });
+    await clock.advance(31_000);
+    expect(await live.run(hangs, () => 'after')).toMatchObject({ value: 'after' });
+    expect(await live.run(lost, () => 'after')).toMatchObject({ value: 'after' });
+    hanging.wake({ error: new Error('database down') });
+    await late;
+    for (const call of calls) expect(await live.run(call, () => 'again')).toMatchObject({ value: 'after' });
+    expect(await live.list({ state: 'running' })).toEqual([]);
+  });
+
+  test('bullmq #2954: a schedule whose occurrences share a key goes on after a duplicate', async () => {
+    const { live, clock } = setUp({ lease: '30s', ttl: '500ms' });
+    const tick = { ...request, key: 'every second', input: undefined };
+    const log: string[] = [];
+    const slow = stalled<void>();
+    const occurrence = async (name: string, work: () => Promise<void> | void): Promise<void> => {
+      await live.run(tick, work).then(
+        ({ replayed }) => log.push(`${name} ${replayed ? 'replayed' : 'executed'}`),
+        (error: unknown) => log.push(`${name} ${(error as IdempotencyInProgressError).code}`),
+      );
+    };
+    const first = occurrence('1', slow.work);
+    await clock.advance(1000);
+    await occurrence('2', () => undefined); // meets the first one, which still runs
+    slow.wake({ value: undefined });
+    await first;
+    for (const name of ['3', '4']) {
+      await clock.advance(1000);
+      await occurrence(name, () => undefined);
+    }
+    expect(log).toEqual(['2 ERR_IDEMPOTENCY_IN_PROGRESS', '1 executed', '3 executed', '4 executed']);
+  });
+
   test('jamjet #125, laravel-idempotency #1: of 32 claimants exactly one is told that the key is its own', async () => {
     const { live } = setUp();
     const request32 = { ...request, duplicates: 'replay' } as const;

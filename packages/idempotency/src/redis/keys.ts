@@ -20,7 +20,9 @@ export function redisPattern(prefix: string, tenant: string | undefined): string
   return tenant === undefined ? `${start}:*` : `${start}:${encode(tenant)}:*`;
 }
 
+const plain = /^[\w.~-]*$/;
+
 /** `*` is the one character that encodeURIComponent leaves and a pattern would read. */
 function encode(part: string): string {
-  return encodeURIComponent(part).replaceAll('*', '%2A');
+  return plain.test(part) ? part : encodeURIComponent(part).replaceAll('*', '%2A');
 }

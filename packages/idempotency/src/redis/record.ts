@@ -1,25 +1,43 @@
 import type { ExpiredLease, IdempotencyRecord, RecordKey, RecordState } from '../record.ts';
 import type { BeginRequest } from '../store.ts';
 
-const head = /^(\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\n/;
+/** Letters of the states as the script writes them. */
+export const stateLetter: Readonly<Record<RecordState, string>> = {
+  running: 'r',
+  retryable: 'y',
+  done: 'd',
+  parked: 'p',
+};
 
-/** Reads a record as the scripts write it (see `scripts.ts`). */
+const stateOf = Object.fromEntries(Object.entries(stateLetter).map(([state, letter]) => [letter, state])) as Readonly<
+  Record<string, RecordState>
+>;
+
+const head = /^(\S) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S) (\S+) (\S+)\n/;
+
+/** The part of a record's head that its executor brings: policy, fingerprint and owner; spaces separate the fields of a head. */
+export function namedPart({ onExpiredLease, fingerprint, owner }: BeginRequest): string {
+  return `${onExpiredLease === 'park' ? 'p' : 't'} ${fingerprint} ${encodeURIComponent(owner)}\n`;
+}
+
+/** Reads a record as the script writes it (see `script.ts`). */
 export function parseRecord({ tenant, operation, key }: RecordKey, text: string | null): IdempotencyRecord | undefined {
   const fields = text === null ? null : head.exec(text);
   if (text === null || !fields) return undefined;
-  const [all, state, fence, attempt, created, updated, lease, expires, policy, size, fingerprint, owner] = fields;
+  const [all, letter, fence, lease, expires, updated, created, attempt, size, policy, fingerprint, owner] = fields;
   const body = (all as string).length;
   const end = body + Number(size);
+  const state = stateOf[letter as string] as RecordState;
   return {
     tenant,
     operation,
     key,
-    state: state as RecordState,
+    state,
     fingerprint: fingerprint as string,
     fence: Number(fence),
     owner: decodeURIComponent(owner as string),
     attempt: Number(attempt),
-    onExpiredLease: policy as ExpiredLease,
+    onExpiredLease: (policy === 'p' ? 'park' : 'takeover') satisfies ExpiredLease,
     phases: JSON.parse(`{${text.slice(body, end)}}`) as Record<string, string>,
     result: state === 'done' ? text.slice(end) : undefined,
     createdAt: Number(created),
@@ -29,30 +47,30 @@ export function parseRecord({ tenant, operation, key }: RecordKey, text: string 
   };
 }
 
-/** A new record holds what was sent; only the times come from the server. */
+/** A new record holds what was sent; only the fence comes from the server, and it is the time of the server in microseconds. */
 export function freshRecord(
-  key: RecordKey,
+  { tenant, operation, key }: RecordKey,
   request: BeginRequest,
-  now: number,
-  times: readonly string[],
+  fence: number,
 ): IdempotencyRecord {
-  const [fence, leaseUntil, expiresAt] = times.map(Number) as [number, number, number];
+  const { fingerprint, owner, onExpiredLease, lease, ttl } = request;
+  const now = Math.floor(fence / 1000);
   return {
-    tenant: key.tenant,
-    operation: key.operation,
-    key: key.key,
+    tenant,
+    operation,
+    key,
     state: 'running',
-    fingerprint: request.fingerprint,
+    fingerprint,
     fence,
-    owner: request.owner,
+    owner,
     attempt: 1,
-    onExpiredLease: request.onExpiredLease,
+    onExpiredLease,
     phases: {},
     result: undefined,
     createdAt: now,
     updatedAt: now,
-    leaseUntil,
-    expiresAt,
+    leaseUntil: now + lease,
+    expiresAt: now + lease + ttl,
   };
 }
 

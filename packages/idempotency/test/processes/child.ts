@@ -1,16 +1,12 @@
 /** A process that executes orders of a test; see `protocol.ts`. */
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import {
-  createIdempotency,
-  IdempotencyError,
-  IdempotencyInProgressError,
-  type IdempotencyStore,
-} from '../../src/index.ts';
+import { createIdempotency, IdempotencyError, type IdempotencyStore } from '../../src/index.ts';
 import { postgresStore } from '../../src/postgres.ts';
 import { redisStore } from '../../src/redis.ts';
 import { sqliteStore } from '../../src/sqlite.ts';
 import type { Order, Report, Step, StoreAddress } from './protocol.ts';
+import { stormHere } from './storm.ts';
 
 const report = (message: Report): void => void process.send?.(message);
 
@@ -25,19 +21,7 @@ const store = openStore(JSON.parse(process.argv[2] ?? '{}') as StoreAddress);
 const idempotency = createIdempotency({ store, sweepInterval: false, storeTimeout: '60s' });
 
 async function storm({ key, calls }: Extract<Order, { do: 'storm' }>): Promise<void> {
-  const tally = { executed: 0, replayed: 0, refused: 0, errors: [] as string[] };
-  const one = async (): Promise<void> => {
-    try {
-      const work = async () => ({ by: process.pid });
-      const { replayed } = await idempotency.run({ tenant: 't', operation: 'storm', key, input: { key } }, work);
-      tally[replayed ? 'replayed' : 'executed'] += 1;
-    } catch (error) {
-      if (error instanceof IdempotencyInProgressError) tally.refused += 1;
-      else tally.errors.push(String(error instanceof IdempotencyError ? error.cause : error));
-    }
-  };
-  await Promise.all(Array.from({ length: calls }, one));
-  report({ is: 'storm', ...tally });
+  report({ is: 'storm', ...(await stormHere(store, key, calls)) });
 }
 
 async function execute({ key, policy, lease, pauseAt }: Extract<Order, { do: 'execute' }>): Promise<void> {

@@ -1,3 +1,9 @@
+import {
+  createIdempotency,
+  IdempotencyError,
+  IdempotencyInProgressError,
+  type IdempotencyStore,
+} from '../../src/index.ts';
 import type { Child } from './protocol.ts';
 
 /** What 1,000 concurrent identical calls came to. */
@@ -6,6 +12,24 @@ export interface StormResult {
   readonly replayed: number;
   readonly refused: number;
   readonly errors: readonly string[];
+}
+
+/** As many concurrent identical calls as asked for, in this process. */
+export async function stormHere<Tx>(store: IdempotencyStore<Tx>, key: string, calls: number): Promise<StormResult> {
+  const idempotency = createIdempotency({ store, sweepInterval: false, storeTimeout: '60s' });
+  const tally = { executed: 0, replayed: 0, refused: 0, errors: [] as string[] };
+  const one = async (): Promise<void> => {
+    try {
+      const work = async () => ({ by: process.pid });
+      const { replayed } = await idempotency.run({ tenant: 't', operation: 'storm', key, input: { key } }, work);
+      tally[replayed ? 'replayed' : 'executed'] += 1;
+    } catch (error) {
+      if (error instanceof IdempotencyInProgressError) tally.refused += 1;
+      else tally.errors.push(String(error instanceof IdempotencyError ? error.cause : error));
+    }
+  };
+  await Promise.all(Array.from({ length: calls }, one));
+  return tally;
 }
 
 /** Lets all processes call with one key at the same moment. */

@@ -25,6 +25,33 @@ describe('redisStore', () => {
     expect(await idempotency.run({ tenant: 'a', operation: 'o', key: 'after' }, () => 2)).toMatchObject({ value: 2 });
   });
 
+  test('the steps that one turn asks for are one call, within bounds', async () => {
+    const store = redisStore({ redis: server.redis, prefix: 'together' });
+    const asking = { fingerprint: 'f', owner: 'o', onExpiredLease: 'takeover', lease: 1e6, ttl: 1e6 } as const;
+    const calls = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.redis.info('commandstats'))?.[1] ?? 0);
+    const begin = (key: string) => store.begin({ tenant: 'a', operation: 'o', key }, asking);
+    await begin('first');
+    const before = await calls();
+    const begun = await Promise.all(Array.from({ length: 100 }, (_, index) => begin(`k${index % 50}`)));
+    expect(begun.map(({ status }) => status)).toEqual([...Array(50).fill('acquired'), ...Array(50).fill('existing')]);
+    expect((await calls()) - before).toBe(4);
+    const large = 'x'.repeat(200_000);
+    const completed = begun.slice(0, 4).map(({ record }) => store.complete(record, record.fence, large, 1e6));
+    expect(await Promise.all(completed)).toEqual([true, true, true, true]);
+    expect((await calls()) - before).toBe(8);
+  });
+
+  test('a step that fails fails alone', async () => {
+    const store = redisStore({ redis: server.redis, prefix: 'alone' });
+    const asking = { fingerprint: 'f', owner: 'o', onExpiredLease: 'takeover', lease: 1e6, ttl: 1e6 } as const;
+    await server.redis.lpush('alone:a:o:broken', 'not a record');
+    const begin = (key: string) => store.begin({ tenant: 'a', operation: 'o', key }, asking);
+    const [before, broken, after] = await Promise.allSettled([begin('before'), begin('broken'), begin('after')]);
+    expect([before.status, after.status]).toEqual(['fulfilled', 'fulfilled']);
+    expect(broken).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('WRONGTYPE') } });
+  });
+
   test('keys of a prefix with pattern characters are its own', async () => {
     const odd = redisStore({ redis: server.redis, prefix: 'a*[b]' });
     const plain = redisStore({ redis: server.redis, prefix: 'axb' });
