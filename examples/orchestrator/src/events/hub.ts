@@ -2,76 +2,205 @@ import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { createLoop } from '../loop.ts';
 import type { Relay } from '../relay/relay.ts';
-import { type Cursor, isAhead } from './cursor.ts';
+import { isTerminal } from '../runs/states.ts';
+import { type Cursor, formatCursor, isAhead } from './cursor.ts';
+import { encodeNews, type Frame } from './frame.ts';
+import { readNews } from './read.ts';
 
-/** Lets any number of readers wait for news of runs at the price of one query per poll, whichever process writes. */
+/** Where the events of one reader go. */
+export interface EventSink {
+  /** False when the reader should be given nothing more until {@link EventSource.resume}. */
+  write(frame: Uint8Array): boolean;
+  /** Nothing more comes here: the run has ended, or this process does. */
+  end(): void;
+  /** The reader must come again; it knows how far it came. */
+  cut(): void;
+}
+
+/** One reader of one run. */
+export interface EventSource {
+  /** The reader has taken what it was given. */
+  resume(): void;
+  /** The reader is gone. */
+  leave(): void;
+}
+
+/**
+ * Tells readers everything that happens to runs, from the database, whichever process writes it. Readers of a run that
+ * have come equally far share the reading and the bytes, and a reader that waits costs no query, timer or buffer of its own.
+ */
 export interface EventHub {
-  /** Resolves when the run may have something after the cursor, when the time is over, or when the signal aborts. */
-  wait(runId: string, after: Cursor, timeout: number, signal: AbortSignal): Promise<void>;
-  /** How many readers wait now. */
-  readonly waiting: number;
+  follow(runId: string, after: Cursor, sink: EventSink): EventSource;
+  /** How many readers there are. */
+  readonly readers: number;
+  /** Ends every stream: readers resume on another process. */
   stop(): Promise<void>;
 }
 
-interface Waiter {
-  readonly after: Cursor;
-  readonly wake: () => void;
+interface Reader {
+  cursor: Cursor;
+  /** Heartbeats in which it took nothing of what it had been given; 0 while it takes. */
+  full: number;
+  readonly sink: EventSink;
+}
+
+/** The readers of one run. Their reading is one line: a wish that comes while it is read is read again after. */
+interface Audience {
+  readonly runId: string;
+  readonly readers: Set<Reader>;
+  reading: boolean;
+  again: boolean;
 }
 
 export interface EventHubOptions {
   readonly db: Kysely<Database>;
   readonly relay: Relay;
   readonly pollInterval: number;
+  /** Milliseconds between comments on a stream, by which proxies and clients see that it lives. @default 15_000 */
+  readonly heartbeat?: number;
   readonly onError: (error: unknown) => void;
 }
 
+/** A comment: no client sees it. */
+const heartbeatFrame = Buffer.from(': still here\n\n');
+/** A reader that took nothing for so many heartbeats is cut off. */
+const patience = 2;
+
 export function createEventHub(options: EventHubOptions): EventHub {
-  const waiters = new Map<string, Set<Waiter>>();
-  let waiting = 0;
+  const audiences = new Map<string, Audience>();
+  let readers = 0;
+
+  const leave = (audience: Audience, reader: Reader): void => {
+    if (!audience.readers.delete(reader)) return;
+    readers -= 1;
+    if (audience.readers.size === 0) audiences.delete(audience.runId);
+  };
+  const wake = (audience: Audience): void => {
+    audience.again = true;
+    if (audience.reading) return;
+    audience.reading = true;
+    void tellAll(options.db, audience, (reader) => leave(audience, reader))
+      .catch(options.onError)
+      .finally(() => {
+        audience.reading = false;
+      });
+  };
+  const beatAll = (): void => {
+    for (const audience of [...audiences.values()]) {
+      for (const reader of stuckAfterBeat(audience)) {
+        leave(audience, reader);
+        reader.sink.cut();
+      }
+    }
+  };
   const unsubscribe = options.relay.subscribe(({ runId }) => {
-    for (const waiter of waiters.get(runId) ?? []) waiter.wake();
+    const audience = audiences.get(runId);
+    if (audience) wake(audience);
   });
-  const loop = createLoop({
+  const poll = createLoop({
     interval: options.pollInterval,
     onError: options.onError,
-    async turn() {
-      if (waiters.size === 0) return;
-      const positions = await readPositions(options.db, [...waiters.keys()]);
-      for (const [runId, position] of positions) {
-        for (const waiter of waiters.get(runId) ?? []) if (isAhead(position, waiter.after)) waiter.wake();
-      }
-    },
+    turn: () => findNews(options.db, audiences, wake),
   });
-
-  const wait = (runId: string, after: Cursor, timeout: number, signal: AbortSignal): Promise<void> =>
-    new Promise((resolve) => {
-      const others = waiters.get(runId) ?? new Set<Waiter>();
-      const wake = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
-        if (others.delete(waiter)) waiting -= 1;
-        if (others.size === 0) waiters.delete(runId);
-        resolve();
-      };
-      const waiter: Waiter = { after, wake };
-      const timer = setTimeout(wake, timeout);
-      waiters.set(runId, others.add(waiter));
-      waiting += 1;
-      signal.addEventListener('abort', wake, { once: true });
-      if (signal.aborted) wake();
-    });
+  const heart = setInterval(beatAll, options.heartbeat ?? 15_000);
+  heart.unref();
 
   return {
-    wait,
-    get waiting() {
-      return waiting;
+    follow(runId, after, sink) {
+      const audience = audiences.get(runId) ?? { runId, readers: new Set(), reading: false, again: false };
+      const reader: Reader = { cursor: after, full: 0, sink };
+      audiences.set(runId, audience);
+      audience.readers.add(reader);
+      readers += 1;
+      wake(audience);
+      return {
+        leave: () => leave(audience, reader),
+        resume() {
+          reader.full = 0;
+          wake(audience);
+        },
+      };
+    },
+    get readers() {
+      return readers;
     },
     async stop() {
       unsubscribe();
-      await loop.stop();
-      for (const set of [...waiters.values()]) for (const waiter of [...set]) waiter.wake();
+      clearInterval(heart);
+      await poll.stop();
+      for (const audience of [...audiences.values()]) for (const reader of [...audience.readers]) reader.sink.end();
+      audiences.clear();
+      readers = 0;
     },
   };
+}
+
+/** Tells every reader that can take it what is new, until nothing is. */
+async function tellAll(db: Kysely<Database>, audience: Audience, leave: (reader: Reader) => void): Promise<void> {
+  while (audience.again) {
+    audience.again = false;
+    for (const group of equallyFar(audience.readers)) {
+      const after = group[0]?.cursor;
+      if (!after) continue;
+      const frames = encodeNews(await readNews(db, audience.runId, after));
+      if (frames.length === 0) continue;
+      audience.again = true;
+      for (const reader of group) if (audience.readers.has(reader) && tell(reader, frames)) leave(reader);
+    }
+  }
+}
+
+/** True when the run has ended and the reader was told all of it. */
+function tell(reader: Reader, frames: readonly Frame[]): boolean {
+  for (const { bytes, cursor, state } of frames) {
+    const takesMore = reader.sink.write(bytes);
+    reader.cursor = cursor;
+    if (state !== undefined && isTerminal(state)) {
+      reader.sink.end();
+      return true;
+    }
+    if (takesMore) continue;
+    reader.full = 1;
+    return false;
+  }
+  return false;
+}
+
+function equallyFar(readers: ReadonlySet<Reader>): readonly (readonly Reader[])[] {
+  const groups = new Map<string, Reader[]>();
+  for (const reader of readers) {
+    if (reader.full > 0) continue;
+    const key = formatCursor(reader.cursor);
+    const group = groups.get(key);
+    if (group) group.push(reader);
+    else groups.set(key, [reader]);
+  }
+  return [...groups.values()];
+}
+
+/** A reader that is full gets no heartbeat; it is counted instead, and answered here when its time is over. */
+function stuckAfterBeat(audience: Audience): Reader[] {
+  const stuck: Reader[] = [];
+  for (const reader of audience.readers) {
+    if (reader.full === 0) reader.sink.write(heartbeatFrame);
+    else if (reader.full > patience) stuck.push(reader);
+    else reader.full += 1;
+  }
+  return stuck;
+}
+
+/** What every hint was lost of is found here, by one query however many runs are followed. */
+async function findNews(
+  db: Kysely<Database>,
+  audiences: ReadonlyMap<string, Audience>,
+  wake: (audience: Audience) => void,
+): Promise<void> {
+  if (audiences.size === 0) return;
+  for (const [runId, position] of await readPositions(db, [...audiences.keys()])) {
+    const audience = audiences.get(runId);
+    const behind = [...(audience?.readers ?? [])].some(({ cursor, full }) => full === 0 && isAhead(position, cursor));
+    if (audience && behind) wake(audience);
+  }
 }
 
 async function readPositions(db: Kysely<Database>, runIds: readonly string[]): Promise<Map<string, Cursor>> {

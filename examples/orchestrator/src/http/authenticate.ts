@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
 import { type RateLimit, rateLimit } from '@millrace/ratelimit';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Kysely } from 'kysely';
@@ -10,6 +11,7 @@ import { ApiError } from './problem.ts';
 
 /** What every route of the API finds in its context. */
 export interface ApiEnv {
+  Bindings: HttpBindings;
   Variables: { principal: Principal };
 }
 

@@ -21,6 +21,4 @@ export interface ApiContext {
   readonly objects: ObjectStore;
   readonly preflight: Preflight;
   readonly submissions: Submissions;
-  /** Aborts when the server begins to close: open streams end, and their clients resume elsewhere. */
-  readonly closing: AbortSignal;
 }

@@ -25,16 +25,12 @@ export interface ApiParts {
 /** The role `api`: what the routes need. It keeps no state, so any number of them may run. */
 export function startApi(parts: ApiParts): Role & { readonly context: ApiContext } {
   const { config } = parts;
-  const closing = new AbortController();
   const hub = createEventHub({ ...parts, pollInterval: config.pollInterval });
   const preflight = createPreflight({ protocols: config.repoProtocols, resolve: parts.resolveRef });
   const streams = streamPlaces(config.apiStreams);
   return {
     name: 'api',
-    context: { ...parts, hub, preflight, streams, closing: closing.signal },
-    async stop() {
-      closing.abort();
-      await hub.stop();
-    },
+    context: { ...parts, hub, preflight, streams },
+    stop: hub.stop,
   };
 }

@@ -3,15 +3,9 @@ import { join } from 'node:path';
 import type { Workspace } from '@millrace/workspace';
 import type { StoredObject } from '../objects/store.ts';
 import type { WorkerContext } from './context.ts';
+import { statOfPatch } from './patch-stat.ts';
 import { makeScratch } from './scratch.ts';
 import type { RunSession } from './session.ts';
-
-/** Lines added and removed by a run. */
-interface DiffStat {
-  readonly files_changed: number;
-  readonly insertions: number;
-  readonly deletions: number;
-}
 
 /**
  * Commits what the agent did and keeps the commit (a bundle) and the diff in the object store, so that whoever takes
@@ -20,11 +14,12 @@ interface DiffStat {
  */
 export async function collect(context: WorkerContext, session: RunSession, workspace: Workspace): Promise<boolean> {
   const { run, signal } = session;
-  await workspace.commitAll({ message: run.message, date: run.created_at, signal });
-  const { head } = await workspace.status({ signal });
-  const stat = readStat(await workspace.diff({ format: 'numstat', signal }));
+  const commit = await workspace.commitAll({ message: run.message, date: run.created_at, signal });
+  const head = commit?.sha ?? (await workspace.status({ signal })).head;
   const changed = head !== workspace.base;
-  const artifacts = await storeArtifacts(context, session, workspace, changed);
+  const patch = await workspace.patch({ signal });
+  const stat = statOfPatch(patch);
+  const artifacts = await storeArtifacts(context, session, workspace, { patch, changed });
   await saveArtifacts(context, session, artifacts);
   if (changed) {
     await session.advance('pushing', { set: { ...stat, commit_sha: head, exit_code: 0 } });
@@ -43,15 +38,15 @@ async function storeArtifacts(
   context: WorkerContext,
   session: RunSession,
   workspace: Workspace,
-  changed: boolean,
+  { patch, changed }: { readonly patch: Buffer; readonly changed: boolean },
 ): Promise<Map<ArtifactKind, StoredObject>> {
   const { hold, signal } = session;
   const keyOf = (name: string) => `runs/${hold.runId}/${hold.dispatch}-${hold.fence}/${name}`;
   await using scratch = await makeScratch(context.scratch, hold, 'collect');
   const stored = new Map<ArtifactKind, StoredObject>();
-  const patch = join(scratch.temporary, 'diff.patch');
-  await writeFile(patch, await workspace.patch({ signal }));
-  stored.set('diff', await context.objects.putFile(keyOf('diff.patch'), patch));
+  const file = join(scratch.temporary, 'diff.patch');
+  await writeFile(file, patch);
+  stored.set('diff', await context.objects.putFile(keyOf('diff.patch'), file));
   if (!changed) return stored;
   const bundle = join(scratch.temporary, 'commit.bundle');
   await workspace.bundle({ path: bundle, signal });
@@ -83,11 +78,4 @@ async function saveArtifacts(
       })),
     )
     .execute();
-}
-
-/** Sums `git diff --numstat`; a binary file counts as changed and shows `-` for its lines. */
-export function readStat(numstat: string): DiffStat {
-  const lines = numstat.split('\n').filter((line) => line !== '');
-  const sum = (column: number) => lines.reduce((total, line) => total + (Number(line.split('\t')[column]) || 0), 0);
-  return { files_changed: lines.length, insertions: sum(0), deletions: sum(1) };
 }

@@ -54,6 +54,9 @@ async function makeAndPush(context: WorkerContext, session: RunSession): Promise
   await push(session, workspace);
 }
 
+/** Milliseconds by which the clocks of the database's machine and of this one may differ. */
+const clockSkew = 1000;
+
 /** A run that was begun before goes on from the very commit it began from, wherever its branch points by now. */
 async function checkout(context: WorkerContext, session: RunSession): Promise<Workspace> {
   const { run, repoUrl, signal } = session;
@@ -64,6 +67,8 @@ async function checkout(context: WorkerContext, session: RunSession): Promise<Wo
     branch: run.branch,
     tenant: run.tenant_id,
     leaseId: run.id,
+    // Whoever asked the remote since the run was submitted saw all that its sender can have pushed before.
+    maxAge: Math.max(0, Date.now() - run.created_at.getTime() - clockSkew),
     signal,
   });
 }

@@ -20,27 +20,40 @@ export async function pushTip(
   checkBranch(branch, rules);
   await checkRules(host, sha, rules, signal);
   const ref = `refs/heads/${branch}`;
-  const seen = (await listRemote(services, remote, [ref], signal)).refs.get(ref);
-  if (seen === sha) return { ref, sha, status: 'unchanged' };
-  await checkForward(host, seen, sha, options, `${remote.url} ${ref}`);
   services.step('push:before');
-  // The lease names what was just seen, so that nothing that came in between is overwritten.
-  await runRemote(services, remote, 'push', {
+  // Most branches are new: to say so and be refused now and then costs less than to ask each time.
+  const status = await pushOver(host, remote, { ref, sha, seen: undefined }, signal).catch(async (error: unknown) => {
+    if (!(error instanceof DivergedError)) throw error;
+    const seen = (await listRemote(services, remote, [ref], signal)).refs.get(ref);
+    await checkForward(host, seen, sha, options, `${remote.url} ${ref}`);
+    return await pushOver(host, remote, { ref, sha, seen }, signal);
+  });
+  services.step('push:after');
+  return { ref, sha, status };
+}
+
+/** The lease names what is expected there, so that nothing that came in between is overwritten. */
+async function pushOver(
+  host: HostRepository,
+  remote: RepositoryAddress,
+  { ref, sha, seen = '' }: { readonly ref: string; readonly sha: string; readonly seen: string | undefined },
+  signal: AbortSignal | undefined,
+): Promise<PushResult['status']> {
+  const { stdout } = await runRemote(host.context.services, remote, 'push', {
     what: `Pushing ${ref} to ${remote.url}`,
     gitDir: host.gitDir,
     args: [
       'push',
       '--porcelain',
       '--no-verify',
-      `--force-with-lease=${ref}:${seen ?? ''}`,
+      `--force-with-lease=${ref}:${seen}`,
       '--end-of-options',
       remote.url,
       `${sha}:${ref}`,
     ],
     signal,
   });
-  services.step('push:after');
-  return { ref, sha, status: 'pushed' };
+  return /^=\t/m.test(stdout.toString('utf8')) ? 'unchanged' : 'pushed';
 }
 
 async function checkForward(

@@ -137,6 +137,9 @@ async function checkAuthors(
   }
 }
 
+/** What passed already, by workspace: a commit never changes, so committing, bundling and pushing one check it once. */
+const passed = new WeakMap<HostRepository['context'], Set<string>>();
+
 /**
  * Checks what is on top of the base against the rules.
  *
@@ -148,8 +151,21 @@ export async function checkRules(
   rules: ResolvedRules,
   signal?: AbortSignal,
 ): Promise<void> {
+  if (tip === host.context.base) return;
+  const known = passed.get(host.context) ?? new Set();
+  const check = JSON.stringify([tip, rules]);
+  if (known.has(check)) return;
+  await checkCommits(host, tip, rules, signal);
+  passed.set(host.context, known.add(check));
+}
+
+async function checkCommits(
+  host: HostRepository,
+  tip: string,
+  rules: ResolvedRules,
+  signal?: AbortSignal,
+): Promise<void> {
   const { base } = host.context;
-  if (tip === base) return;
   if (rules.descendsFromBase) {
     const args = ['merge-base', '--is-ancestor', base, tip];
     const { exitCode } = await host.run({ what: 'Comparing with the base', args, ok: [0, 1], signal });

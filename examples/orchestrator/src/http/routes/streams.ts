@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Cursor, parseCursor, startCursor } from '../../events/cursor.ts';
 import { readNews } from '../../events/read.ts';
-import { eventStream, followRun } from '../../events/sse.ts';
+import { streamEvents } from '../../events/sse.ts';
 import { readLogChunks } from '../../logs/reader.ts';
 import { isTerminal } from '../../runs/states.ts';
 import { type ApiEnv, callerWith } from '../authenticate.ts';
@@ -85,11 +86,9 @@ export function addStreamRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): 
     const run = await findRun(context, tenantId, c.req.valid('param').id);
     const after = cursorOf(c.req.valid('header')['last-event-id']);
     if (isTerminal(run.state) && (await readNews(context.db, run.id, after)).length === 0) return c.body(null, 204);
-    const leave = context.streams.enter(tenantId);
-    const stop = new AbortController();
-    const signal = AbortSignal.any([stop.signal, context.closing]);
-    const source = followRun({ db: context.db, hub: context.hub, runId: run.id, after, signal });
-    return eventStream(source, () => stop.abort(), leave);
+    const onEnd = context.streams.enter(tenantId);
+    streamEvents(c.env.outgoing, { hub: context.hub, runId: run.id, after, onEnd });
+    return RESPONSE_ALREADY_SENT;
   });
 }
 

@@ -1,0 +1,32 @@
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import type { Bench, Result } from './result.ts';
+import { runs } from './runs.ts';
+
+// npm run bench -w @millrace/orchestrator -- [--quick] [--only <id prefix,…>] [--json] [--save <file>]
+const benches: readonly Bench[] = [runs];
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    save: { type: 'string' },
+  },
+});
+const wanted = values.only?.split(',');
+const selected = (metric: string): boolean =>
+  wanted === undefined || wanted.some((prefix) => metric.startsWith(prefix));
+const note = (text: string): void => void process.stderr.write(`${text}\n`);
+const results: Result[] = [];
+for (const bench of benches) {
+  if (!bench.metrics.some(selected)) continue;
+  const measured = await bench.run({ quick: values.quick, note }, selected);
+  results.push(...measured.filter(({ metric }) => selected(metric)));
+}
+if (values.save !== undefined) {
+  await writeFile(values.save, `${JSON.stringify(results).replaceAll('},{', '},\n{')}\n`);
+}
+if (values.json) console.log(JSON.stringify(results));
+else console.table(results);
+process.exit(0);
