@@ -186,7 +186,7 @@ async function makeHealed(host: CheckoutHost, plan: Plan, lease: Lease): Promise
   } catch (error) {
     if (!(error instanceof CorruptRepoError) || generation === undefined) throw error;
     const folder = workspaceFolder(services.root, lease.leaseId);
-    await strategyNamed('overlay').release(services, folder);
+    await services.overlays.release(folder);
     await discard(services.root, folder);
     await unpin(services.root, { ...lease, generation });
     await heal(services, plan.want, generation);
@@ -217,7 +217,7 @@ async function makeWorkspace(host: CheckoutHost, plan: Plan, started: number): P
       services,
       leaseId: lease.leaseId,
       folder: workspaceFolder(services.root, lease.leaseId),
-      tree: made.path,
+      view: made.view,
       pristineIndex: made.pristineIndex,
       borrowFrom: supplied.gitDir,
       format: supplied.format,
@@ -229,7 +229,10 @@ async function makeWorkspace(host: CheckoutHost, plan: Plan, started: number): P
     origin: plan.want.addresses[0].url,
     identity: plan.options.identity ?? services.identity,
     stats,
-    keep: (expiresAt) => writeLease(services.root, { ...ready, state: 'kept', expiresAt }),
+    keep: async (expiresAt) => {
+      await services.overlays.keep(workspaceFolder(services.root, lease.leaseId));
+      await writeLease(services.root, { ...ready, state: 'kept', expiresAt });
+    },
     remove: async () => {
       host.gone(lease.leaseId);
       await removeLease(services, ready, 'disposed');

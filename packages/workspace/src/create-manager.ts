@@ -20,6 +20,7 @@ import type {
   WorkspaceManagerOptions,
 } from './manager.ts';
 import { markStale, refresh, type Supply, supply, type Want } from './mirror/mirrors.ts';
+import { createOverlays } from './overlay/overlays.ts';
 import { admit, prune } from './prune.ts';
 import { checkRefName, checkSparse, isCommitId } from './repository.ts';
 import { makeRoot, rootAt } from './root.ts';
@@ -54,10 +55,12 @@ function createServices(options: WorkspaceManagerOptions, step: (name: string) =
   const symlinks = options.symlinks ?? true;
   const limits = resolveLimits(options.limits);
   const clock = options.clock ?? systemClock;
+  const owner = newOwner();
   const settings = hostSettings({ symlinks, protocols });
   return {
     root,
-    owner: newOwner(),
+    owner,
+    overlays: createOverlays(root, owner, options.userNamespaces ?? false),
     git: createGit({
       program: options.git ?? 'git',
       environment: hostEnvironment(root.home, root.gitConfig, settings, protocols),
@@ -195,6 +198,7 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     await stock.stop();
     const left = await Promise.allSettled([...live.values()].map((workspace) => workspace.dispose()));
     await (await started?.catch(() => undefined))?.stop();
+    services.overlays.close();
     const failed = left.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   };

@@ -11,6 +11,7 @@ import { pushTip, writeBundle } from './host/publish.ts';
 import { resolveRules } from './host/rules.ts';
 import { moveWorkingTree, statusEntries, treeOf, writeWorkingTree } from './host/working-tree.ts';
 import type { Lease } from './lease/lease.ts';
+import type { TreeView } from './overlay/mounts.ts';
 import { runProcess } from './process.ts';
 import { checkRefName, parseRepository } from './repository.ts';
 import type {
@@ -69,23 +70,28 @@ function line(): <T>(work: () => Promise<T>) => Promise<T> {
   };
 }
 
+function launchIn(view: TreeView, command: string, args: readonly string[], cwd: string): Launch {
+  const [program, ...before] = view.enter(cwd);
+  return program === undefined
+    ? { command, args, cwd }
+    : { command: program, args: [...before, command, ...args], cwd: '/' };
+}
+
 async function execute(
   parts: LiveWorkspaceParts,
   command: string,
   args: readonly string[],
   options: ExecOptions,
 ): Promise<ExecResult> {
-  const { tree, folder, services } = parts.context;
-  const cwd = resolve(tree, options.cwd ?? '.');
-  if (cwd !== tree && !cwd.startsWith(`${tree}/`))
+  const { view, folder, services } = parts.context;
+  const cwd = resolve(view.path, options.cwd ?? '.');
+  if (cwd !== view.path && !cwd.startsWith(`${view.path}/`))
     throw new RefusedByPolicyError('path', `${options.cwd} is outside of the workspace`);
   const home = join(folder, 'home');
   await mkdir(home, { recursive: true });
   const timeoutMs = toMilliseconds(options.timeout ?? '10m', 'timeout');
   const result = await runProcess({
-    command,
-    args,
-    cwd,
+    ...launchIn(view, command, args, cwd),
     env: { ...cleanEnvironment(home), GIT_TERMINAL_PROMPT: '0', ...options.env },
     input: options.stdin,
     timeoutMs,
@@ -192,7 +198,8 @@ export function liveWorkspace(parts: LiveWorkspaceParts): Workspace {
   };
   return {
     leaseId: lease.leaseId,
-    path: context.tree,
+    path: context.view.path,
+    hostPath: context.view.hostPath,
     base: context.base,
     branch,
     stats,
@@ -201,7 +208,7 @@ export function liveWorkspace(parts: LiveWorkspaceParts): Workspace {
         throw new DisposedError(`Workspace ${lease.leaseId} was disposed; check out a new one`);
       return await execute(parts, command, args, options);
     },
-    launch: (command, args = []): Launch => ({ command, args, cwd: context.tree }),
+    launch: (command, args = []) => launchIn(context.view, command, args, context.view.path),
     status: (options = {}) => onHost((host) => readStatus(parts, host, options)),
     diff: async (options = {}) => (await onHost((host) => readDiff(parts, host, options))).toString('utf8'),
     patch: (options = {}) => onHost((host) => readDiff(parts, host, { format: 'binary', ...options })),

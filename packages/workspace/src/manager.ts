@@ -86,6 +86,11 @@ export interface WorkspaceManagerOptions {
   readonly credentials?: CredentialProvider;
   /** Strategies to use, best first; what the probe refuses is skipped. @default ['overlay', 'pool', 'clone'] */
   readonly strategies?: readonly StrategyName[];
+  /**
+   * Without the right to mount, let `overlay` mount in a user namespace of each workspace. Only programs that `exec` or
+   * `launch` start see the files at `path`; this process reaches them at `hostPath`. @default false
+   */
+  readonly userNamespaces?: boolean;
   /** Author of commits where neither checkout nor commit names one. @default Millrace <millrace@localhost> */
   readonly identity?: Identity;
   /** Git processes at the same time in this manager. @default twice the processors */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isMissing } from './files/record.ts';
+import { removeTree } from './files/remove-tree.ts';
 
 /** Folders below a manager's root. All are on one file system, so that a rename is atomic. */
 export interface Root {
@@ -71,6 +72,6 @@ export async function discard(root: Root, path: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
-  await rm(trash, { recursive: true, force: true, maxRetries: 3 });
+  await removeTree(trash);
   return true;
 }

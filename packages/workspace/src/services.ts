@@ -3,6 +3,7 @@ import type { Owner } from './files/owner.ts';
 import type { Git } from './git/run.ts';
 import type { WorkspaceInstrumentation } from './instrumentation.ts';
 import type { CredentialProvider, Protocol, WorkspaceLog } from './manager.ts';
+import type { Overlays } from './overlay/overlays.ts';
 import type { Root } from './root.ts';
 import type { Identity, PublishRules } from './workspace.ts';
 
@@ -23,6 +24,7 @@ export interface Services {
   readonly root: Root;
   readonly owner: Owner;
   readonly git: Git;
+  readonly overlays: Overlays;
   readonly clock: Clock;
   readonly limits: ResolvedLimits;
   readonly protocols: readonly Protocol[];

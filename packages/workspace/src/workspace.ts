@@ -190,8 +190,10 @@ export interface Launch {
 export interface Workspace extends AsyncDisposable {
   /** Name of the lease. */
   readonly leaseId: string;
-  /** Absolute path of the working tree. */
+  /** Absolute path of the working tree, for programs that `exec` and `launch` start. */
   readonly path: string;
+  /** The same folder for file calls of this process; differs from `path` only with `userNamespaces`. */
+  readonly hostPath: string;
   /** Commit it started from. */
   readonly base: string;
   /** Branch it is on; undefined when detached. */

@@ -57,6 +57,11 @@ export function newOwner(): Owner {
   return { id: randomUUID(), ...self };
 }
 
+/** A process that this one started, as an owner of what dies with it. */
+export function ownerOfProcess(pid: number): Owner {
+  return { id: randomUUID(), pid, started: startOf(pid), place: self.place };
+}
+
 /** The file whose modification time is the owner's sign of life. */
 export function heartbeatFile(ownersFolder: string, owner: Owner): string {
   return join(ownersFolder, `${owner.id}.json`);

@@ -30,7 +30,8 @@ function dates(date: string): Record<string, string> {
  * The index fits, because it describes the same working tree.
  */
 async function tellAgent(host: HostRepository, commit: string, parent: string, signal?: AbortSignal): Promise<void> {
-  const { tree, folder } = host.context;
+  const { view, folder } = host.context;
+  const tree = view.hostPath;
   const agent = await readAgentHead(tree);
   if (agent === undefined || (agent.commit !== undefined && agent.commit !== parent)) return;
   const outgoing = join(folder, 'outgoing');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { orMissing } from '../files/record.ts';
 import { makeGitDir } from '../git/git-dir.ts';
 import type { GitCall } from '../git/run.ts';
+import type { TreeView } from '../overlay/mounts.ts';
 import type { ProcessResult } from '../process.ts';
 import { discard } from '../root.ts';
 import type { Services } from '../services.ts';
@@ -14,7 +15,7 @@ export interface HostContext {
   /** Folder of the workspace; the agent's tree is `tree` in it, the host's repository `host.git`. */
   readonly folder: string;
   /** The agent's working tree. */
-  readonly tree: string;
+  readonly view: TreeView;
   /** Index of the pristine tree. */
   readonly pristineIndex: string;
   /** Generation whose objects are borrowed. */
@@ -22,6 +23,11 @@ export interface HostContext {
   readonly format: 'sha1' | 'sha256';
   readonly base: string;
   readonly sparse: readonly string[];
+}
+
+/** A call of git in the host's repository; `inTree` gives it the agent's files. */
+export interface HostCall extends Omit<GitCall, 'gitDir' | 'workTree' | 'prefix'> {
+  readonly inTree?: boolean;
 }
 
 /** The host's own repository of a workspace: same base, own configuration, own index, own objects. */
@@ -33,9 +39,9 @@ export interface HostRepository {
   /** Moves the tip. */
   setTip(commit: string): Promise<void>;
   /** Runs git here. */
-  run(call: Omit<GitCall, 'gitDir'>): Promise<ProcessResult>;
+  run(call: HostCall): Promise<ProcessResult>;
   /** Runs git here, for its output. */
-  text(call: Omit<GitCall, 'gitDir'>): Promise<string>;
+  text(call: HostCall): Promise<string>;
 }
 
 async function makeHostGitDir(context: HostContext, gitDir: string): Promise<void> {
@@ -58,6 +64,12 @@ export async function openHostRepository(context: HostContext): Promise<HostRepo
   const gitDir = join(context.folder, 'host.git');
   if ((await stat(gitDir).catch(orMissing)) === undefined) await makeHostGitDir(context, gitDir);
   const { git } = context.services;
+  const { path, enter } = context.view;
+  const calling = ({ inTree, ...call }: HostCall): GitCall => ({
+    gitDir,
+    ...call,
+    ...(inTree ? { workTree: path, prefix: enter(path) } : {}),
+  });
   return {
     context,
     gitDir,
@@ -66,8 +78,8 @@ export async function openHostRepository(context: HostContext): Promise<HostRepo
       await writeFile(join(gitDir, 'HEAD.new'), `${commit}\n`);
       await rename(join(gitDir, 'HEAD.new'), join(gitDir, 'HEAD'));
     },
-    run: (call) => git.run({ gitDir, ...call }),
-    text: (call) => git.text({ gitDir, ...call }),
+    run: (call) => git.run(calling(call)),
+    text: (call) => git.text(calling(call)),
   };
 }
 

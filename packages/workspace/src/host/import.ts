@@ -16,7 +16,8 @@ async function receiveObjects(
   rules: ResolvedRules,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { tree, services } = host.context;
+  const { view, services } = host.context;
+  const tree = view.hostPath;
   const files = await listObjectFiles(tree);
   if (files.length > MAX_OBJECT_FILES) {
     throw new RefusedByPolicyError(
@@ -84,7 +85,7 @@ export async function importAgentCommits(
   signal?: AbortSignal,
 ): Promise<string> {
   const tip = await host.tip();
-  const agent = (await readAgentHead(host.context.tree))?.commit;
+  const agent = (await readAgentHead(host.context.view.hostPath))?.commit;
   if (agent === undefined || agent === tip) return tip;
   try {
     await withIncoming(host, async (incoming) => {

@@ -18,7 +18,7 @@ const changeOf: Readonly<Record<string, StatusEntry['change']>> = {
 export async function statusEntries(host: HostRepository, signal?: AbortSignal): Promise<StatusEntry[]> {
   const listed = await host.text({
     what: 'Looking for changes',
-    workTree: host.context.tree,
+    inTree: true,
     args: ['status', '--porcelain=v1', '-z', '--untracked-files=all', '--no-renames', '--ignore-submodules=all'],
     signal,
   });
@@ -32,7 +32,7 @@ export async function statusEntries(host: HostRepository, signal?: AbortSignal):
 async function checkSizes(host: HostRepository, entries: readonly StatusEntry[], rules: ResolvedRules): Promise<void> {
   for (const { path, change } of entries) {
     if (change === 'deleted') continue;
-    const info = await lstat(join(host.context.tree, path)).catch(orMissing);
+    const info = await lstat(join(host.context.view.hostPath, path)).catch(orMissing);
     if (info?.isFile() && info.size > rules.maxFileBytes) {
       throw new RefusedByPolicyError('file-size', `${path} has ${info.size} bytes; ${rules.maxFileBytes} are allowed`);
     }
@@ -52,7 +52,6 @@ export async function writeWorkingTree(
   rules: ResolvedRules,
   signal?: AbortSignal,
 ): Promise<WrittenTree> {
-  const { tree } = host.context;
   const entries = await statusEntries(host, signal);
   const own = join(host.gitDir, 'index');
   if (entries.length === 0) return { tree: await treeOf(host, await host.tip(), signal), index: own };
@@ -62,7 +61,7 @@ export async function writeWorkingTree(
   const what = 'Reading the working tree';
   await host.run({
     what,
-    workTree: tree,
+    inTree: true,
     index,
     args: ['add', '--all', '--sparse', '--', '.'],
     env: { GIT_LITERAL_PATHSPECS: '1' },
@@ -98,7 +97,7 @@ export async function moveWorkingTree(
   await copyFile(now.index, index);
   await host.run({
     what: 'Restoring a checkpoint',
-    workTree: host.context.tree,
+    inTree: true,
     index,
     args: ['read-tree', '-m', '-u', now.tree, target],
     signal,

@@ -5,7 +5,6 @@ import { readRecord } from '../files/record.ts';
 import { type DisposedEvent, notify } from '../instrumentation.ts';
 import { discard } from '../root.ts';
 import type { Services } from '../services.ts';
-import { strategyNamed } from '../strategies/all.ts';
 import {
   deleteLease,
   isOver,
@@ -21,7 +20,7 @@ import {
 export async function removeLease(services: Services, lease: Lease, reason: DisposedEvent['reason']): Promise<void> {
   const { root, clock, instrumentation } = services;
   const folder = workspaceFolder(root, lease.leaseId);
-  await strategyNamed(lease.strategy).release(services, folder);
+  await services.overlays.release(folder);
   services.step('remove:released');
   await discard(root, folder);
   services.step('remove:discarded');
@@ -44,7 +43,7 @@ export async function sweepLease(services: Services, lease: Lease): Promise<bool
 async function sweepFolder(services: Services, folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     // A mount that was under way when its manager died may have arrived after the removal had begun.
-    await strategyNamed('overlay').release(services, join(folder, name));
+    await services.overlays.release(join(folder, name));
     await discard(services.root, join(folder, name));
   }
 }
@@ -59,7 +58,7 @@ async function sweepStaging(services: Services): Promise<void> {
   const living = await livingOwners(services);
   for (const name of names.filter((name) => !living.has(name.split('.')[0] ?? ''))) {
     const path = join(root.staging, name);
-    await strategyNamed('overlay').release(services, path);
+    await services.overlays.release(path);
     await discard(root, path);
   }
 }

@@ -1,5 +1,6 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { plainView } from '../overlay/mounts.ts';
 import type { Services } from '../services.ts';
 import { buildTree } from '../template/tree.ts';
 import type { Made, MakeRequest, Strategy } from './strategy.ts';
@@ -11,7 +12,7 @@ async function make(services: Services, request: MakeRequest): Promise<Made> {
   await buildTree(services, tree, request, { branch, origin, identity, upstream: supply.name }, request.signal);
   const pristineIndex = join(folder, 'pristine-index');
   await copyFile(join(tree, '.git', 'index'), pristineIndex);
-  return { path: tree, warm: false, pristineIndex };
+  return { view: plainView(tree), warm: false, pristineIndex };
 }
 
 /** Borrowed objects and files of its own: always works, without any right. */
@@ -19,5 +20,4 @@ export const cloneStrategy: Strategy = {
   name: 'clone',
   probe: async () => ({ strategy: 'clone', available: true, reason: 'needs nothing' }),
   make,
-  release: async () => undefined,
 };

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { writeHead } from '../git/git-dir.ts';
+import { plainView } from '../overlay/mounts.ts';
 import type { Services } from '../services.ts';
 import { takeMember } from '../template/pool.ts';
 import type { Made, MakeRequest, Strategy } from './strategy.ts';
@@ -20,7 +21,7 @@ async function make(services: Services, request: MakeRequest): Promise<Made | un
     sparse,
     symlinks: services.symlinks,
   });
-  return { path, warm: true, pristineIndex: join(folder, 'pristine-index') };
+  return { view: plainView(path), warm: true, pristineIndex: join(folder, 'pristine-index') };
 }
 
 /** A working tree that was written before somebody asked for it, taken by rename. */
@@ -32,5 +33,4 @@ export const poolStrategy: Strategy = {
     reason: 'needs nothing; falls through when no member is ready',
   }),
   make,
-  release: async () => undefined,
 };

@@ -1,8 +1,9 @@
 import type { Lease } from '../lease/lease.ts';
+import type { TreeView } from '../overlay/mounts.ts';
 import type { Services } from '../services.ts';
 import type { StrategyName, StrategyProbe } from '../strategy.ts';
 import type { TreeSource } from '../template/tree.ts';
-import type { Identity, Launch } from '../workspace.ts';
+import type { Identity } from '../workspace.ts';
 
 /** What a strategy is asked for. */
 export interface MakeRequest extends TreeSource {
@@ -20,13 +21,11 @@ export interface MakeRequest extends TreeSource {
 /** A working tree that was made. */
 export interface Made {
   /** The working tree. */
-  readonly path: string;
+  readonly view: TreeView;
   /** True when it had been prepared before. */
   readonly warm: boolean;
   /** Index of the pristine tree, which nobody but the host may write; the strategy says where it is. */
   readonly pristineIndex: string;
-  /** Wraps a program so that it sees the working tree; absent where every process sees it. */
-  readonly enter?: (command: string, args: readonly string[]) => Launch;
 }
 
 /** One way to make a working tree. */
@@ -36,6 +35,4 @@ export interface Strategy {
   probe(services: Services): Promise<StrategyProbe>;
   /** Makes the tree; undefined when it has nothing ready (then the next strategy is asked). */
   make(services: Services, request: MakeRequest): Promise<Made | undefined>;
-  /** Gives back what is not a plain file below the folder: mounts, subvolumes. Also called for half-made ones. */
-  release(services: Services, folder: string): Promise<void>;
 }

@@ -1,0 +1,82 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pLimit from 'p-limit';
+import type { Owner } from '../files/owner.ts';
+import { type Root, stagingPath } from '../root.ts';
+import { inBatches } from './batches.ts';
+import { createMountHelper, type MountHelper } from './mount-helper.ts';
+import { mountPoints, mountsBelow, runTool, type ToolAnswer } from './mount-table.ts';
+import {
+  mountError,
+  mountOptions,
+  type OverlayMounts,
+  type OverlayRequest,
+  plainView,
+  prepareFolders,
+} from './mounts.ts';
+
+/** Mounts per batch: few enough that one which outlives its manager ends soon. */
+const BATCH = 64;
+
+async function mountAlone(request: OverlayRequest): Promise<ToolAnswer> {
+  const target = join(request.folder, 'tree');
+  return await runTool('mount', ['-t', 'overlay', '-o', mountOptions(request), '--', 'millrace', target]);
+}
+
+/** All at once by a table of file systems; what did not work is tried alone, which tells why. */
+async function mountBatch(
+  root: Root,
+  owner: Owner,
+  helper: MountHelper,
+  batch: readonly OverlayRequest[],
+): Promise<readonly ToolAnswer[]> {
+  const table = stagingPath(root, owner.id);
+  const lines = batch.map((request) => `millrace ${join(request.folder, 'tree')} overlay ${mountOptions(request)} 0 0`);
+  await writeFile(table, `${lines.join('\n')}\n`);
+  const done = await helper.ask(`mount ${table}`).finally(() => rm(table, { force: true }));
+  if (done) return batch.map(() => ({ ok: true, words: '' }));
+  const mounted = new Set(await mountPoints());
+  return await Promise.all(
+    batch.map((request) => (mounted.has(join(request.folder, 'tree')) ? { ok: true, words: '' } : mountAlone(request))),
+  );
+}
+
+/** A busy mount is detached, so that it goes with its last user. */
+async function unmountAlone(point: string): Promise<void> {
+  if (!(await runTool('umount', ['--', point])).ok) await runTool('umount', ['--lazy', '--', point]);
+}
+
+async function unmountBatch(helper: MountHelper, folders: readonly string[]): Promise<readonly undefined[]> {
+  const points = (await Promise.all(folders.map(mountsBelow))).flat();
+  const simple = points.every((point) => !/\s/.test(point));
+  if (points.length > 0 && !(simple && (await helper.ask(`umount ${points.join(' ')}`)))) {
+    for (const folder of folders) for (const point of await mountsBelow(folder)) await unmountAlone(point);
+  }
+  return folders.map(() => undefined);
+}
+
+/** Mounts with this process's own right. */
+export function kernelMounts(root: Root, owner: Owner): OverlayMounts {
+  const helper = createMountHelper();
+  // One line for both: the helper does one thing at a time.
+  const alone = pLimit(1);
+  const mountSoon = inBatches<OverlayRequest, ToolAnswer>(BATCH, (batch) =>
+    alone(() => mountBatch(root, owner, helper, batch)),
+  );
+  const unmountSoon = inBatches<string, undefined>(BATCH, (batch) => alone(() => unmountBatch(helper, batch)));
+  return {
+    userAttributes: false,
+    mount: async (request) => {
+      await prepareFolders(request);
+      const { ok, words } = await mountSoon(request);
+      const tree = join(request.folder, 'tree');
+      if (ok) return plainView(tree);
+      throw mountError(words);
+    },
+    release: async (folder) => {
+      if ((await mountsBelow(folder)).length > 0) await unmountSoon(folder);
+    },
+    keep: async () => undefined,
+    close: () => helper.close(),
+  };
+}
