@@ -161,4 +161,35 @@ export const leases: Group = (test) => {
     assert.deepEqual((await worker.exchange({ call: 2, claim: 1 })).claimed, []);
     assert.deepEqual(idsOf((await worker.exchange({ call: 4, claim: 1 })).claimed), ['a']);
   });
+
+  test('calls of a session that pass each other on the way keep what each of them claimed', async ({
+    add,
+    session,
+  }) => {
+    await add('a', 'b', 'c');
+    const worker = session();
+    await worker.exchange();
+    const later = await worker.exchange({ call: 3, claim: 1 });
+    const earlier = await worker.exchange({ call: 2, claim: 1 });
+    assert.deepEqual(idsOf([...later.claimed, ...earlier.claimed]), ['a', 'b']);
+    for (const job of [...later.claimed, ...earlier.claimed]) {
+      assert.equal(await worker.settle(job, { kind: 'ack' }), 'applied');
+    }
+    assert.deepEqual(idsOf(await session().claim(5)), ['c']);
+  });
+
+  test('a lost call gives back nothing of another that was under way at the same time', async ({ add, session }) => {
+    await add('a', 'b');
+    const worker = session();
+    await worker.exchange();
+    const [, second] = await Promise.all([
+      worker.exchange({ call: 2, claim: 1 }),
+      worker.exchange({ call: 3, claim: 1 }),
+    ]);
+    await worker.exchange({ call: 4, lostCalls: [2] });
+    const [kept] = second.claimed;
+    assert.ok(kept);
+    assert.equal(await worker.settle(kept, { kind: 'ack' }), 'applied');
+    assert.equal((await session().claim(5)).length, 1);
+  });
 };

@@ -51,8 +51,13 @@ export interface KeepAliveRequest {
 export interface QueueStorage {
   /** Stores jobs, or refuses them. Answers in the order of the request. */
   enqueue(request: EnqueueRequest): Promise<readonly EnqueueAnswer[]>;
-  /** The worker's one call. */
+  /** The worker's one call. A session may have several under way, and they may arrive in another order than they were sent. */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
+  /**
+   * How many exchanges a worker with much to do keeps under way. More than one pays where the store works while this process does;
+   * one where it is this process that works. @default 1
+   */
+  readonly exchangesAtOnce?: number;
   /** Everything else. */
   control<Op extends ControlOperation>(operation: Op, input: ControlInput<Op>): Promise<ControlAnswer<Op>>;
   /**

@@ -59,6 +59,7 @@ function connect(parts: WorkerParts, settings: WorkerSettings, crew: Crew): Link
     ...parts,
     ...settings,
     wanted: () => crew.wanted(),
+    capacity: () => crew.capacity(),
     nextTick: () => crew.nextTick(),
     onTick: () => crew.tick(),
     onAnswer: (exchanged) => crew.accept(exchanged),

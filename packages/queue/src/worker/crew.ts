@@ -101,6 +101,11 @@ export class Crew {
     return wanted > 0 && this.#settings.gate() ? wanted : 0;
   }
 
+  /** How many jobs are held at most: running, and waiting to run. */
+  capacity(): number {
+    return this.concurrency + this.#prefetch.target(this.concurrency);
+  }
+
   /** Milliseconds until a batch has waited long enough, or a buffered job too long. */
   nextTick(): number | undefined {
     if (this.#buffer.size === 0) return undefined;

@@ -1,9 +1,17 @@
 import { type Clock, defer, sleep } from '../clock.ts';
 import type { ExchangeAnswer, ExchangeRequest, QueueStorage } from '../contract/index.ts';
-import { LeaseLostError } from '../errors.ts';
 import type { Opened } from '../opened.ts';
 import { createAlarm } from './alarm.ts';
-import { createOutbox, type Outbox, type Parcel, settleExtensions, toRequest } from './outbox.ts';
+import { createFlight, type Flight } from './flight.ts';
+import {
+  createOutbox,
+  mostSettlements,
+  type Outbox,
+  type Parcel,
+  refuseExtensions,
+  settleExtensions,
+  toRequest,
+} from './outbox.ts';
 import { createSession, type Session } from './session.ts';
 
 /** Why leases are lost. */
@@ -46,6 +54,8 @@ export interface LinkParts {
   readonly callTimeout: number;
   /** How many jobs the worker could take now. */
   readonly wanted: () => number;
+  /** How many jobs the worker can hold. */
+  readonly capacity: () => number;
   /** Time until the worker has a reason of its own to be woken. */
   readonly nextTick: () => number | undefined;
   /** Called at each wake-up, before anything else. */
@@ -70,14 +80,19 @@ export function createLink(parts: LinkParts): Link {
   const outbox = createOutbox();
   const alarm = createAlarm(clock, () => wake());
   let session = newSession();
-  let inFlight: Promise<boolean> | undefined;
+  let flight: Flight = createFlight();
   let deferred = false;
-  let stopped = false;
+  /** No call is started any more but the last. */
+  let ending = false;
+  /** Most calls at a time; the storage says how many it is worth. */
+  let mostCalls = 1;
   let unwatch: (() => void) | undefined;
   /** Claiming may give something: nothing was asked yet, a hint came, the last answer was cut short, or time has passed. */
   let promising = true;
-  /** A hint came while a call was under way: it may be about jobs that the call did not see. */
-  let hinted = false;
+  /** The last claim left jobs behind: enough waits for several calls. */
+  let deep = false;
+  /** Hints so far: one that came after a call was sent may be about jobs that the call did not see. */
+  let hints = 0;
   let failures = 0;
   /** Monotonic times: the next poll, the next due time of the store, the end of the pause after a failure. */
   let pollAt = 0;
@@ -100,9 +115,10 @@ export function createLink(parts: LinkParts): Link {
   function lose(reason: LossReason): void {
     void session.stop();
     session = newSession();
+    // Calls of the old session may still be under way; their answers will be about leases that are over.
+    flight = createFlight();
     promising = true;
-    for (const { reject } of outbox.drop().extend)
-      reject(new LeaseLostError('The lease ended before it was extended.'));
+    refuseExtensions(outbox.drop());
     parts.onLost(reason);
     wake();
   }
@@ -115,26 +131,51 @@ export function createLink(parts: LinkParts): Link {
   }
 
   function wake(): void {
-    if (deferred || inFlight !== undefined || stopped) return;
+    if (deferred || !mayCall()) return;
     deferred = true;
     defer(clock, () => {
       deferred = false;
-      if (inFlight === undefined && !stopped) step();
+      if (mayCall()) step();
     });
+  }
+
+  /** Several calls at a time, so that the store works while the handlers do. One while it is not known whether the store is there, and knows us. */
+  function mayCall(): boolean {
+    return !ending && flight.size < (failures === 0 && session.begun ? mostCalls : 1);
   }
 
   /** Exchanges now if there is a reason to, else sleeps until there may be one. */
   function step(): void {
     parts.onTick();
+    if (flight.size > 0) {
+      stepBeside();
+      return;
+    }
     const now = clock.monotonic();
     const room = parts.wanted();
     const timeIsUp = now >= pollAt || (room > 0 && now >= dueAt);
     if (timeIsUp) promising = true;
-    // What is settled makes room under limits, or lets another job start: it may be claimed in the same call.
-    const claim = promising || outbox.urgent ? Math.min(room, mostClaims) : 0;
+    const claim = claimOf(room);
     const reason = timeIsUp || outbox.urgent || claim > 0;
-    if (reason && now >= retryAt) inFlight = exchange(claim, false);
-    else alarm.set(Math.max(retryAt, Math.min(pollAt, reason ? retryAt : nextReason(now, room))));
+    if (!reason || now < retryAt) {
+      alarm.set(Math.max(retryAt, Math.min(pollAt, reason ? retryAt : nextReason(now, room))));
+      return;
+    }
+    void start(claim, false);
+    if (deep && mayCall()) stepBeside();
+  }
+
+  /** A call beside another costs the store one more: it must carry something. What is left waits for the answer. */
+  function stepBeside(): void {
+    const claim = deep ? claimOf(parts.wanted() - flight.claims) : 0;
+    if (outbox.settlements + claim >= parts.capacity() / 4) void start(claim, false);
+  }
+
+  /** While jobs enough wait, a call takes half of what the worker can hold: the other half runs, or travels, meanwhile. */
+  function claimOf(room: number): number {
+    // What is settled makes room under limits, or lets another job start: it may be claimed in the same call.
+    if (room <= 0 || !(promising || outbox.urgent)) return 0;
+    return Math.min(room, mostClaims, deep ? Math.ceil(parts.capacity() / 2) : room);
   }
 
   function nextReason(now: number, room: number): number {
@@ -145,23 +186,34 @@ export function createLink(parts: LinkParts): Link {
     );
   }
 
-  async function exchange(claim: number, end: boolean): Promise<boolean> {
+  function start(claim: number, end: boolean): Promise<boolean> {
+    const mine = flight;
+    return mine.add(claim, (leave) => exchange(claim, end, leave));
+  }
+
+  /** Answers whether the store has answered. */
+  async function exchange(claim: number, end: boolean, leave: () => void): Promise<boolean> {
     const mine = session;
     const parcel = outbox.take();
     const request = makeRequest(mine, claim, end, parcel);
     const sentAt = clock.monotonic();
+    const hintsBefore = hints;
     try {
       const storage = await opened.storage();
       unwatch ??= storage.watch(onHint);
+      mostCalls = storage.exchangesAtOnce ?? 1;
       const answer = await opened.call(() => storage.exchange(request), { timeout: parts.callTimeout });
+      leave();
       const tripMs = clock.monotonic() - sentAt;
-      if (mine === session) accept(storage, { answer, request, parcel, sentAt, tripMs });
+      if (mine === session) accept(storage, { answer, request, parcel, sentAt, tripMs }, hints > hintsBefore);
+      if (mine !== session) refuseExtensions(parcel);
       return true;
     } catch (error) {
+      leave();
       if (mine === session) refuse(request, parcel, error);
+      else refuseExtensions(parcel);
       return false;
     } finally {
-      inFlight = undefined;
       wake();
     }
   }
@@ -180,7 +232,7 @@ export function createLink(parts: LinkParts): Link {
     };
   }
 
-  function accept(storage: QueueStorage, exchanged: Exchanged): void {
+  function accept(storage: QueueStorage, exchanged: Exchanged, hinted: boolean): void {
     const { answer, request, parcel, sentAt } = exchanged;
     const now = clock.monotonic();
     failures = 0;
@@ -197,7 +249,7 @@ export function createLink(parts: LinkParts): Link {
     if (!request.end) session.keepAlive(storage);
     session.lostCalls = session.lostCalls.filter((call) => !request.lostCalls.includes(call));
     promising = hinted || answer.more || (promising && request.claim === 0);
-    hinted = false;
+    if (request.claim > 0) deep = answer.more;
     pollAt = now + parts.pollInterval * (0.9 + 0.1 * parts.random());
     dueAt = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : now + Math.max(shortestNap, answer.nextDue);
     settleExtensions(parcel, answer, sentAt);
@@ -219,21 +271,25 @@ export function createLink(parts: LinkParts): Link {
     if (hint === 'finished') return;
     if (hint === 'cancel') pollAt = 0;
     promising = true;
-    hinted = inFlight !== undefined;
+    hints += 1;
     wake();
   }
 
   async function end(): Promise<void> {
+    ending = true;
     for (let tries = 0; tries < endTries; tries += 1) {
-      await inFlight;
-      inFlight = exchange(0, true);
-      if (await inFlight) break;
+      await flight.landed();
+      if (await sayAll()) break;
       await sleep(clock, Math.max(0, retryAt - clock.monotonic()));
     }
-    stopped = true;
     alarm.clear();
     unwatch?.();
     await session.stop();
+  }
+
+  async function sayAll(): Promise<boolean> {
+    while (outbox.settlements > mostSettlements) if (!(await start(0, false))) return false;
+    return start(0, true);
   }
 
   wake();

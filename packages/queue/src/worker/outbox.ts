@@ -1,5 +1,5 @@
 import type { ExchangeAnswer, ExchangeRequest, Settlement } from '../contract/exchange.ts';
-import { StaleLeaseError } from '../errors.ts';
+import { LeaseLostError, StaleLeaseError } from '../errors.ts';
 import type { Attempt } from './attempt.ts';
 
 /** A settlement on its way. */
@@ -31,7 +31,10 @@ export interface Parcel {
 
 /** What is to be told to the store with the next exchange. */
 export interface Outbox {
+  /** Something in it must not wait for the next poll. */
   readonly urgent: boolean;
+  /** How many settlements wait. */
+  readonly settlements: number;
   settle(attempt: Attempt, settlement: Settlement): void;
   extend(attempt: Attempt, visibility: number): Promise<void>;
   progress(attempt: Attempt, value: string | undefined, logs: readonly string[]): void;
@@ -43,8 +46,8 @@ export interface Outbox {
   drop(): Parcel;
 }
 
-/** Most entries of each kind in one call. */
-const most = 500;
+/** Most settlements in one call; as many entries of each other kind. */
+export const mostSettlements = 500;
 
 /** Creates an empty outbox. */
 export function createOutbox(): Outbox {
@@ -53,7 +56,7 @@ export function createOutbox(): Outbox {
   const progress = new Map<Attempt, { value?: string; logs: string[] }>();
 
   function takeProgress(): Parcel['progress'] {
-    const entries = [...progress].slice(0, most);
+    const entries = [...progress].slice(0, mostSettlements);
     for (const [attempt] of entries) progress.delete(attempt);
     return entries
       .filter(([attempt]) => !attempt.over)
@@ -71,13 +74,20 @@ export function createOutbox(): Outbox {
     get urgent() {
       return settle.length > 0 || extend.length > 0;
     },
+    get settlements() {
+      return settle.length;
+    },
     settle: (attempt, settlement) => void settle.push({ attempt, settlement, again: false }),
     extend: (attempt, visibility) =>
       new Promise((resolve, reject) => {
         extend.push({ attempt, visibility, resolve, reject });
       }),
     progress: addProgress,
-    take: () => ({ settle: settle.splice(0, most), extend: extend.splice(0, most), progress: takeProgress() }),
+    take: () => ({
+      settle: settle.splice(0, mostSettlements),
+      extend: extend.splice(0, mostSettlements),
+      progress: takeProgress(),
+    }),
     putBack: (parcel) => {
       settle = [...parcel.settle.map((entry) => ({ ...entry, again: true })), ...settle];
       extend = [...parcel.extend, ...extend];
@@ -121,4 +131,9 @@ export function settleExtensions(parcel: Parcel, answer: ExchangeAnswer, sentAt:
       reject(new StaleLeaseError(attempt.job.id, attempt.job.fence));
     }
   }
+}
+
+/** Tells those who wait for extensions that their leases are over. */
+export function refuseExtensions(parcel: Parcel): void {
+  for (const { reject } of parcel.extend) reject(new LeaseLostError('The lease ended before it was extended.'));
 }

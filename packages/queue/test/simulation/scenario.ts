@@ -152,7 +152,7 @@ class Scenario {
     if (this.#world.time() < calmAt) this.#planTrouble(process, () => void worker.drain({ timeout: 200 }));
   }
 
-  /** The process is killed, paused (perhaps longer than its lease), drained, or left alone; a killed one is replaced. */
+  /** The process is killed, paused or cut off (perhaps longer than its lease), drained, or left alone; a killed one is replaced. */
   #planTrouble(process: Process, drain: () => void): void {
     const kind = this.#random();
     const at = this.#random() * (calmAt - 500);
@@ -165,6 +165,8 @@ class Scenario {
       } else if (kind < 0.75) {
         drain();
         this.#startWorker();
+      } else if (kind < 0.9) {
+        process.cutUntil = this.#world.time() + this.#random() * 2 * lease;
       }
       if (this.#faults.jumps) this.#world.jump((this.#random() - 0.5) * 2 * lease);
     });
@@ -206,6 +208,7 @@ class Scenario {
       const storage = await this.#adapter.open(context);
       return {
         ...storage,
+        exchangesAtOnce: 1 + Math.floor(this.#random() * 2),
         enqueue: (request) =>
           this.#call(process, async () => {
             const answers = await storage.enqueue(request);
@@ -232,13 +235,15 @@ class Scenario {
       const fail = (text: string): void => answer(() => reject(new Error(text)));
       const late = this.#chance(this.#faults.late) ? 1_000 : 0;
       this.#world.after(late + this.#random() * 15, () => {
+        // Nothing gets through, in either direction, and nobody says so.
+        if (process.cutUntil > this.#world.time()) return undefined;
         if (this.#chance(this.#faults.before)) return fail('connection refused');
         const hangs = this.#chance(this.#faults.hang);
         const lost = this.#chance(this.#faults.after);
         effect().then(
           (value) => {
             if (lost) fail('connection reset');
-            else if (!hangs) answer(() => resolve(value));
+            else if (!hangs && process.cutUntil <= this.#world.time()) answer(() => resolve(value));
           },
           (error: unknown) => answer(() => reject(error as Error)),
         );

@@ -11,12 +11,13 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** A process of the simulation: it can be paused (its timers wait) and killed (they are gone). */
+/** A process of the simulation: it can be paused (its timers wait), killed (they are gone), and cut off from the store. */
 export interface Process {
   readonly clock: Clock;
   readonly name: string;
   alive: boolean;
   pausedUntil: number;
+  cutUntil: number;
 }
 
 interface Timer {
@@ -70,6 +71,7 @@ export function createWorld(): World {
       name,
       alive: true,
       pausedUntil: 0,
+      cutUntil: 0,
       clock: {
         now: () => now + wallOffset,
         monotonic: () => now,

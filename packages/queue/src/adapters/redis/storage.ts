@@ -90,6 +90,7 @@ export function openStorage({ queue, prefix, client, guard, persist, create, kee
             operation,
             input as ControlInput<Exclude<Op, 'fireSchedule'>>,
           ) as Promise<ControlAnswer<Op>>),
+    exchangesAtOnce: 2,
     watch: hints.watch,
     ...(keepAlive !== undefined && { keepAlive }),
     close: async () => {

@@ -1,0 +1,139 @@
+import type { ExchangeRequest, QueueAdapter, QueueStorage } from '@millrace/queue';
+import { memoryAdapter } from '@millrace/queue/memory';
+import { describe, expect, it } from 'vitest';
+import { deferred, workQueue } from './support.ts';
+
+/** What the worker may see of the store, and how calls reach it. */
+interface Gate {
+  readonly sent: ExchangeRequest[];
+  /** Most calls that were under way at one time. */
+  most: number;
+  under: number;
+  /** Called instead of the store; `pass` carries the call out. */
+  exchange: (request: ExchangeRequest, pass: QueueStorage['exchange']) => ReturnType<QueueStorage['exchange']>;
+}
+
+/** A memory adapter whose exchanges go through a gate. */
+function gated(exchangesAtOnce: number): { readonly adapter: QueueAdapter; readonly gate: Gate } {
+  const gate: Gate = { sent: [], most: 0, under: 0, exchange: (request, pass) => pass(request) };
+  const memory = memoryAdapter();
+  const adapter: QueueAdapter = {
+    ...memory,
+    open: async (context) => {
+      const storage = await memory.open(context);
+      return {
+        ...storage,
+        exchangesAtOnce,
+        exchange: async (request) => {
+          gate.sent.push(request);
+          gate.under += 1;
+          gate.most = Math.max(gate.most, gate.under);
+          // A trip takes a while: without it nothing could be under way beside it.
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          return gate.exchange(request, storage.exchange).finally(() => {
+            gate.under -= 1;
+          });
+        },
+      };
+    },
+  };
+  return { adapter, gate };
+}
+
+describe('a worker with several exchanges under way', () => {
+  it.each([1, 2])('keeps %i under way when much waits, and claims no more than it may hold', async (atOnce) => {
+    const { adapter, gate } = gated(atOnce);
+    await using queue = workQueue({}, { adapter });
+    await queue.enqueueMany(Array.from({ length: 200 }, (_, n) => ({ name: 'work' as const, payload: { n } })));
+    let running = 0;
+    let mostRunning = 0;
+    let done = 0;
+    const held = { now: 0, most: 0 };
+    gate.exchange = async (request, pass) => {
+      const answer = await pass(request);
+      held.now += answer.claimed.length - request.settle.length;
+      held.most = Math.max(held.most, held.now);
+      return answer;
+    };
+    queue.work(
+      {
+        work: async () => {
+          running += 1;
+          mostRunning = Math.max(mostRunning, running);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          running -= 1;
+          done += 1;
+        },
+      },
+      { concurrency: 8, prefetch: 0 },
+    );
+    await expect.poll(() => done, { timeout: 20_000 }).toBe(200);
+    expect(gate.most).toBe(atOnce);
+    expect(mostRunning).toBeLessThanOrEqual(8);
+    expect(held.most).toBe(8);
+  });
+
+  it('has one under way after a failure until the store answers again', async () => {
+    const { adapter, gate } = gated(2);
+    await using queue = workQueue({}, { adapter });
+    await queue.enqueueMany(Array.from({ length: 100 }, (_, n) => ({ name: 'work' as const, payload: { n } })));
+    let failing = false;
+    gate.exchange = (request, pass) => (failing ? Promise.reject(new Error('no store')) : pass(request));
+    let done = 0;
+    const worker = queue.work(
+      {
+        work: () => {
+          done += 1;
+          failing ||= done === 40;
+        },
+      },
+      { concurrency: 4, prefetch: 0 },
+    );
+    await expect.poll(() => worker.health().status, { timeout: 20_000 }).toBe('unreachable');
+    await expect.poll(() => gate.under).toBe(0);
+    gate.most = 0;
+    const before = gate.sent.length;
+    await expect.poll(() => gate.sent.length, { timeout: 20_000 }).toBeGreaterThan(before + 2);
+    expect(gate.most).toBe(1);
+    failing = false;
+    await expect.poll(() => done, { timeout: 20_000 }).toBe(100);
+    expect(gate.most).toBe(2);
+  });
+
+  it('looks again for what a hint announced while a call was under way', async () => {
+    const { adapter, gate } = gated(2);
+    await using queue = workQueue({}, { adapter });
+    const late = deferred();
+    let claims = 0;
+    gate.exchange = async (request, pass) => {
+      const answer = await pass(request);
+      claims += request.claim > 0 ? 1 : 0;
+      // The first look has found nothing; its answer arrives after the hint of a new job.
+      if (claims === 1) await late.promise;
+      return answer;
+    };
+    const ran = deferred();
+    queue.work({ work: () => ran.resolve() }, { concurrency: 1, pollInterval: '5m', lease: '10m' });
+    await expect.poll(() => claims).toBe(1);
+    await queue.enqueue('work', { n: 1 });
+    late.resolve();
+    await ran.promise;
+  });
+
+  it('refuses an extension that was under way when the session was lost', async () => {
+    const { adapter, gate } = gated(2);
+    await using queue = workQueue({ visibility: '30s', maxAttempts: 1 }, { adapter });
+    const answer = deferred<string>();
+    gate.exchange = async (request, pass) => {
+      const reply = await pass(request);
+      return request.extend.length > 0 ? { ...reply, session: 'lost' } : reply;
+    };
+    queue.work({
+      work: async (_job, ctx) => {
+        await ctx.extend('30s').catch((error: { code: string }) => answer.resolve(error.code));
+      },
+    });
+    await queue.enqueue('work', { n: 1 });
+    expect(await answer.promise).toBe('ERR_LEASE_LOST');
+  });
+});
