@@ -1,35 +1,19 @@
 import { join, resolve } from 'node:path';
-import ms, { type StringValue } from 'ms';
+import ms from 'ms';
 import { z } from 'zod';
+import type { CiSettings } from './ci/settings.ts';
+import { ConfigError, duration, httpUrl, integer, url } from './config-values.ts';
+import type { GithubSettings } from './forge/github/settings.ts';
+import { githubSettings, githubVariables } from './forge/github/variables.ts';
 import type { ProviderAccount, ProviderName } from './gateway/providers.ts';
 
 /** The roles one process can play; `npm start` plays them all. */
 export const roles = ['api', 'worker', 'ci', 'janitor'] as const;
 export type Role = (typeof roles)[number];
 
-/** A variable of the environment has a value that Millrace cannot use. The message is one line and names it. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError' as const;
-  readonly code = 'ERR_CONFIG' as const;
-}
+export { ConfigError } from './config-values.ts';
 
 const loopbackNames = new Set(['127.0.0.1', '::1', 'localhost']);
-
-function url(...schemes: readonly string[]) {
-  return z.string().refine((value) => schemes.some((scheme) => value.startsWith(scheme)) && URL.canParse(value), {
-    error: `must be a URL that begins with ${schemes.join(' or ')}`,
-  });
-}
-
-function integer(minimum: number, maximum: number) {
-  const error = `must be a whole number from ${minimum} to ${maximum}`;
-  return z.coerce.number({ error }).int({ error }).min(minimum, { error }).max(maximum, { error });
-}
-
-const duration = z
-  .string()
-  .transform((value) => ms(value as StringValue))
-  .refine((value) => Number.isFinite(value) && value > 0, { error: "must be a duration such as '30s' or '2h'" });
 
 function list<T extends string>(values: readonly T[]) {
   const error = `must be a comma-separated choice of ${values.join(', ')}`;
@@ -39,8 +23,6 @@ function list<T extends string>(values: readonly T[]) {
     .pipe(z.array(z.enum(values, { error })).min(1, { error }));
 }
 
-const httpUrl = url('http://', 'https://').transform((value) => value.replace(/\/$/, ''));
-
 const environment = z.object({
   PORT: integer(0, 65_535).default(8080),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -49,6 +31,7 @@ const environment = z.object({
   DATABASE_URL: url('postgres://', 'postgresql://').optional(),
   DATABASE_POOL: integer(2, 1000).default(10),
   QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://').optional(),
+  LIMITS_URL: url('database:', 'memory:', 'redis://', 'rediss://').default('database:'),
   RELAY_URL: url('memory:', 'redis://', 'rediss://').default('memory:'),
   OBJECTS_URL: url('file://').optional(),
   EXECUTOR_URL: url('process:').default('process:'),
@@ -68,7 +51,7 @@ const environment = z.object({
   ADMIN_API_KEY: z.string().min(32, { error: 'must have at least 32 characters' }).optional(),
   API_RATE: integer(1, 10_000_000).default(6000),
   API_STREAMS: integer(1, 1_000_000).default(1000),
-  GITHUB_WEBHOOK_SECRET: z.string().default(''),
+  ...githubVariables,
   REPO_PROTOCOLS: list(['https', 'http', 'ssh', 'git', 'file']).optional(),
   BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
   DRAIN_TIMEOUT: duration.default(ms('30s')),
@@ -90,6 +73,8 @@ export interface Config {
   readonly databaseUrl: string;
   readonly databasePool: number;
   readonly queueUrl: string;
+  /** Where limits, breakers and budgets are shared; `database:` means the database. */
+  readonly limitsUrl: string;
   readonly relayUrl: string;
   readonly objectsUrl: string;
   readonly executorUrl: string;
@@ -105,6 +90,10 @@ export interface Config {
   readonly providerAccounts: Partial<Readonly<Record<ProviderName, ProviderAccount>>>;
   /** Secrets that sign webhooks; two during a rotation. */
   readonly webhookSecrets: readonly string[];
+  /** GitHub as a forge; absent where no token and no App is given. */
+  readonly github: GithubSettings | undefined;
+  /** When the forge is asked what its webhooks did not tell. */
+  readonly ci: CiSettings;
   readonly repoProtocols: readonly string[];
   /** Whether requests need a key; without keys only loopback is served. */
   readonly auth: 'none' | 'keys';
@@ -138,6 +127,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     databaseUrl: value.DATABASE_URL ?? 'embedded:',
     databasePool: value.DATABASE_POOL,
     queueUrl: value.QUEUE_URL ?? `sqlite://${join(dataDirectory, 'queue.db')}`,
+    limitsUrl: value.LIMITS_URL,
     relayUrl: value.RELAY_URL,
     objectsUrl: value.OBJECTS_URL ?? `file://${join(dataDirectory, 'objects')}`,
     executorUrl: value.EXECUTOR_URL,
@@ -155,6 +145,14 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     webhookSecrets: value.GITHUB_WEBHOOK_SECRET.split(',')
       .map((secret) => secret.trim())
       .filter(Boolean),
+    github: githubSettings(value),
+    ci: {
+      silence: value.CI_SILENCE,
+      slowPoll: value.CI_SLOW_POLL,
+      noChecks: value.CI_NO_CHECKS,
+      callsPerHour: value.CI_CALLS_PER_HOUR,
+      sweepInterval: value.CI_SWEEP_INTERVAL,
+    },
     repoProtocols: value.REPO_PROTOCOLS ?? defaultProtocols(value.HOST),
     auth: authOf(value.AUTH, value.HOST),
     adminKey: value.ADMIN_API_KEY,
@@ -191,7 +189,7 @@ function configError(error: z.ZodError, variables: NodeJS.ProcessEnv): ConfigErr
   const issue = error.issues[0];
   const name = String(issue?.path[0] ?? 'environment');
   const given = variables[name];
-  const secret = /KEY|SECRET/.test(name);
+  const secret = /KEY|SECRET|TOKEN/.test(name);
   const seen = given === undefined || secret ? '' : `, not ${JSON.stringify(maskSecrets(given))}`;
   return new ConfigError(`${name} ${issue?.message ?? 'is not valid'}${seen}.`);
 }

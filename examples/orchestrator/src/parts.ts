@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createObservability, type Observability } from '@millrace/observability';
+import type { Store } from '@millrace/ratelimit';
 import { createWorkspaceManager, type Protocol, type WorkspaceManager } from '@millrace/workspace';
 import type { Closing } from './closing.ts';
 import { type Config, ConfigError, maskSecrets } from './config.ts';
@@ -9,8 +10,8 @@ import { type OpenDatabase, openDatabase } from './db/open.ts';
 import { openEmbeddedPostgres } from './embedded/postgres.ts';
 import type { Executor } from './executors/executor.ts';
 import { processExecutor } from './executors/process.ts';
-import type { Forge } from './forge/forge.ts';
-import { localForge } from './forge/local.ts';
+import { type Forges, openForges } from './forge/open.ts';
+import { openLimits } from './limits.ts';
 import { directoryStore } from './objects/directory.ts';
 import type { ObjectStore } from './objects/store.ts';
 import { openRelay } from './relay/open.ts';
@@ -26,7 +27,9 @@ export interface Parts {
   readonly objects: ObjectStore;
   readonly executor: Executor;
   readonly workspaces: WorkspaceManager;
-  readonly forge: Forge;
+  /** Limits, breakers and budgets of the deployment. */
+  readonly limits: Store;
+  readonly forges: Forges;
   readonly observability: Observability;
   readonly scratch: string;
 }
@@ -55,18 +58,21 @@ export async function openParts(config: Config, closing: Closing, observability:
 
   const relay = await openRelay(config.relayUrl, (error) => log.warn({ reason: String(error) }, 'relay unreachable'));
   closing.add('relay', () => relay[Symbol.asyncDispose]());
+  const limits = await openLimits(config.limitsUrl, database.pool, closing);
+  const { db } = database;
+  const forges = await openForges({ config, db, store: limits, instrumentation: observability.rateLimit });
   const workspaces = createWorkspaceManager({
     root: join(config.dataDirectory, 'git'),
     allowedProtocols: config.repoProtocols as readonly Protocol[],
+    credentials: forges.credentials,
     instrumentation: observability.workspace,
     log,
   });
   closing.add('workspaces', () => workspaces.close());
   const scratch = join(config.dataDirectory, 'scratch');
   const objects = directoryStore(fileURLToPath(config.objectsUrl));
-  const forge = localForge(database.db);
   const executor = processExecutor();
-  return { config, database, queue, relay, objects, executor, workspaces, forge, observability, scratch };
+  return { config, database, queue, relay, objects, executor, workspaces, limits, forges, observability, scratch };
 }
 
 async function openServer(config: Config, closing: Closing, onRestart: (reason: string) => void): Promise<string> {

@@ -88,7 +88,7 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   const outbox = createOutboxRelay({ db, relay, pollInterval, enqueue, onError });
   closing.add('outbox', outbox.stop);
   if (plays('janitor')) start(startJanitor({ db, queue, relay, workspaces, scratch, onError }));
-  if (plays('ci')) start(startCi({ db, relay, pollInterval, onError }));
+  if (plays('ci')) start(startCi({ ...parts, db, onError }));
   if (plays('worker')) {
     const agentPrograms = config.agentsDirectory;
     const onState = createRunObserver(observability);

@@ -33,6 +33,12 @@ export async function saveObservations(
   return changes;
 }
 
+/** What the checks of a commit say together; until the transaction ends nobody else can change it. */
+export async function lockedRollup(tx: Kysely<CiDatabase>, commit: CommitName): Promise<Rollup> {
+  await lockRollup(tx, commit);
+  return rollUp(latest(await readChecks(tx, commit)));
+}
+
 /** What is known about every check of a commit. */
 export async function readChecks(db: Kysely<CiDatabase>, commit: CommitName): Promise<readonly Observation[]> {
   const rows = await db

@@ -3,6 +3,8 @@ import { createLoop, type Loop } from '../loop.ts';
 import { type RollupChange, saveObservations } from './checks.ts';
 import { type Delivery, processDeliveries } from './deliveries.ts';
 import { observationsIn } from './payloads.ts';
+import { noteHeard } from './poll-targets.ts';
+import { type RepositoryNews, repositoryNewsIn } from './repository-news.ts';
 import type { CiDatabase } from './tables.ts';
 
 export interface ConsumerOptions {
@@ -11,6 +13,8 @@ export interface ConsumerOptions {
   readonly pollInterval: number;
   /** What a commit's checks say has changed; runs in the transaction that saves it. */
   readonly onRollup: (tx: Kysely<CiDatabase>, change: RollupChange) => Promise<void>;
+  /** Something else happened to a repository; runs in the transaction of its delivery. */
+  readonly onNews: (tx: Kysely<CiDatabase>, news: RepositoryNews) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -20,15 +24,23 @@ export function createConsumer(options: ConsumerOptions): Loop {
     interval: options.pollInterval,
     onError: options.onError,
     async turn() {
-      const process = (tx: Kysely<CiDatabase>, delivery: Delivery) => apply(tx, delivery, options.onRollup);
+      const process = (tx: Kysely<CiDatabase>, delivery: Delivery) => apply(tx, delivery, options);
       while ((await processDeliveries(options.db, process, options.onError)) > 0);
     },
   });
 }
 
-async function apply(tx: Kysely<CiDatabase>, delivery: Delivery, onRollup: ConsumerOptions['onRollup']): Promise<void> {
-  const changes = await saveObservations(tx, observationsIn(delivery.event, JSON.parse(delivery.body.toString())));
-  for (const change of changes) {
+async function apply(
+  tx: Kysely<CiDatabase>,
+  { event, body, receivedAt }: Delivery,
+  { onRollup, onNews }: ConsumerOptions,
+): Promise<void> {
+  const payload: unknown = JSON.parse(body.toString());
+  for (const change of await saveObservations(tx, observationsIn(event, payload))) {
     if (change.changed) await onRollup(tx, change);
   }
+  const news = repositoryNewsIn(event, payload);
+  if (news) await onNews(tx, news);
+  const repoId = (payload as { repository?: { id?: unknown } } | null)?.repository?.id;
+  if (typeof repoId === 'number' && receivedAt) await noteHeard(tx, repoId, receivedAt);
 }

@@ -8,6 +8,8 @@ export interface Delivery {
   readonly event: string;
   /** The raw bytes that were signed. */
   readonly body: Buffer;
+  /** When it came; set once it is stored. */
+  readonly receivedAt?: Date;
 }
 
 /** After so many failed attempts a delivery is left for a person. */
@@ -80,7 +82,7 @@ async function processOne(
 async function takeDue(tx: Kysely<CiDatabase>): Promise<Delivery | undefined> {
   return await tx
     .selectFrom('webhook_deliveries')
-    .select(['id', 'event', 'body'])
+    .select(['id', 'event', 'body', 'received_at as receivedAt'])
     .where('state', '=', 'pending')
     .where('next_attempt_at', '<=', sql<Date>`now()`)
     .orderBy('next_attempt_at')

@@ -40,9 +40,37 @@ interface CiRollupsTable {
   readonly updated_at: ColumnType<Date, never, Date>;
 }
 
+/** A commit that runs wait for, and when the forge is asked about it if it does not speak by itself. */
+interface PollTargetsTable {
+  readonly repo_id: ColumnType<string, number, never>;
+  readonly sha: string;
+  readonly repo_url: string;
+  /** `silence`: no webhook came. `confirm`: webhooks say that all is well, and the forge is asked whether that is all. */
+  readonly reason: 'silence' | 'confirm';
+  readonly polls: Generated<number>;
+  readonly next_at: Date;
+  readonly created_at: ColumnType<Date, never, never>;
+}
+
+/** When the last delivery about a repository came. */
+interface WebhookSourcesTable {
+  readonly repo_id: ColumnType<string, number, never>;
+  readonly heard_at: Date;
+}
+
+/** How far the sweep of a hook's deliveries has come. */
+interface WebhookSweepsTable {
+  readonly hook: string;
+  readonly next_at: Date;
+  readonly seen_to: ColumnType<string, number | undefined, number>;
+}
+
 /** The database with the tables of this folder. */
 export interface CiDatabase extends Database {
   readonly webhook_deliveries: WebhookDeliveriesTable;
   readonly ci_checks: CiChecksTable;
   readonly ci_rollups: CiRollupsTable;
+  readonly poll_targets: PollTargetsTable;
+  readonly webhook_sources: WebhookSourcesTable;
+  readonly webhook_sweeps: WebhookSweepsTable;
 }

@@ -5,6 +5,7 @@ import { ci } from './migrations/0002-ci.ts';
 import { pullRequests } from './migrations/0003-pull-requests.ts';
 import { usage } from './migrations/0004-usage.ts';
 import { apiKeys } from './migrations/0005-api-keys.ts';
+import { forge } from './migrations/0006-forge.ts';
 import type { Database } from './schema.ts';
 
 /** A change of the schema as plain SQL, and the way back. Once released, its text never changes: a later one follows. */
@@ -20,6 +21,7 @@ export const migrations: Readonly<Record<string, SqlMigration>> = {
   '0003-pull-requests': pullRequests,
   '0004-usage': usage,
   '0005-api-keys': apiKeys,
+  '0006-forge': forge,
 };
 
 /** The database was migrated by another version of this program, or a released migration was edited. */

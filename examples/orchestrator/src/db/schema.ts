@@ -28,6 +28,10 @@ export interface ReposTable {
   readonly id: string;
   readonly tenant_id: string;
   readonly url: string;
+  /** Which forge keeps it; known once a pull request was opened there. */
+  readonly forge: string | null;
+  /** Its id at the forge, which webhooks name. */
+  readonly forge_repo_id: ColumnType<string | null, number | null | undefined, number | null>;
   readonly created_at: CreatedAt;
 }
 
@@ -57,6 +61,15 @@ export interface PullRequestWish {
   readonly body?: string;
   readonly base?: string;
   readonly waitForChecks: boolean;
+  /** What follows when the checks fail: so many further runs at most, one after the other. */
+  readonly followUp?: { readonly attempts: number; readonly agent?: AgentSpec };
+}
+
+/** Why a run was made by us: the checks of another one failed. */
+export interface FollowUp {
+  readonly of: string;
+  /** Names of the checks that failed. */
+  readonly failing: readonly string[];
 }
 
 export interface RunsTable {
@@ -96,6 +109,7 @@ export interface RunsTable {
   readonly budget_microusd: ColumnType<string | null, number | null | undefined, number | null>;
   readonly parked_until: Date | null;
   readonly retry_of: string | null;
+  readonly follow_up: JSONColumnType<FollowUp> | null;
   readonly cancel_requested_at: Date | null;
   readonly created_at: CreatedAt;
   readonly updated_at: ColumnType<Date, never, Date>;
@@ -152,10 +166,14 @@ export interface UsageLedgerTable {
   readonly created_at: CreatedAt;
 }
 
-/** Pull requests of the `local` forge. */
+/** Pull requests of every forge; of the `local` one nobody else keeps them. */
 export interface PrsTable {
   readonly repo_id: string;
   readonly number: number;
+  readonly forge: Generated<string>;
+  readonly url: string | null;
+  /** Comments of the `local` forge, by their marks. */
+  readonly comments: ColumnType<Readonly<Record<string, string>>, string | undefined, string>;
   readonly head: string;
   readonly base: string;
   readonly head_sha: string;

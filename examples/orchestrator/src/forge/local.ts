@@ -33,7 +33,16 @@ export function localForge(db: Kysely<Database>): Forge {
           .executeTakeFirstOrThrow();
         return row.number;
       });
-      return { number, url: null };
+      return { number, url: null, forgeRepoId: null };
     },
+    async comment({ repoId, number, mark, body }) {
+      await db
+        .updateTable('prs')
+        .set({ comments: sql<string>`comments || jsonb_build_object(${mark}::text, ${body}::text)` })
+        .where('repo_id', '=', repoId)
+        .where('number', '=', number)
+        .execute();
+    },
+    readChecks: async () => [],
   };
 }

@@ -26,6 +26,17 @@ export const newRunBody = z
         waitForChecks: z.boolean().default(false).openapi({
           description: 'The run succeeds when the checks of its commit do, where the forge reports any.',
         }),
+        followUp: z
+          .strictObject({
+            attempts: z.int().min(1).max(10).openapi({ description: 'Further runs at most, one after the other.' }),
+            agent: agentSpec.optional().openapi({ description: 'Who mends; the same agent otherwise.' }),
+          })
+          .optional()
+          .openapi({ description: 'When the checks fail, another run mends the same branch. Needs waitForChecks.' }),
+      })
+      .refine(({ followUp, waitForChecks }) => followUp === undefined || waitForChecks, {
+        path: ['followUp'],
+        error: 'needs waitForChecks: without waiting nobody knows whether the checks failed',
       })
       .optional()
       .openapi({ description: 'Open a pull request for the branch.' }),
@@ -62,6 +73,8 @@ export const runView = z
     session: z.string().nullable().openapi({ description: "The agent's own session, to go on from." }),
     exitCode: z.int().nullable(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    followUpOf: z.uuid().nullable().openapi({ description: 'The run whose failed checks this one is to mend.' }),
+    retryOf: z.uuid().nullable().openapi({ description: 'The run that this one repeats.' }),
     cancelRequested: z.boolean(),
     createdAt: time,
     startedAt: time.nullable(),

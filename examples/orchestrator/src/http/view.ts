@@ -36,6 +36,8 @@ export function toRunView(run: RunWithRepo): RunView {
     session: run.session_id,
     exitCode: run.exit_code,
     error: run.error,
+    followUpOf: run.follow_up?.of ?? null,
+    retryOf: run.retry_of,
     cancelRequested: run.cancel_requested_at !== null,
     createdAt: run.created_at.toISOString(),
     startedAt: run.started_at?.toISOString() ?? null,

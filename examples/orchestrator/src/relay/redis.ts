@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import type { Hint, Relay } from './relay.ts';
 
 const channel = 'millrace:hints';
-const kinds: readonly unknown[] = ['run', 'cancel', 'outbox', 'webhook'] satisfies readonly Hint['kind'][];
+const kinds: readonly unknown[] = ['run', 'cancel', 'outbox', 'webhook', 'push'] satisfies readonly Hint['kind'][];
 
 /**
  * Hints between the processes of a deployment, by publish and subscribe. Redis being away costs nothing but speed: what a

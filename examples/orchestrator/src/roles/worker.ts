@@ -6,6 +6,7 @@ import type { RunQueue } from '../runs/queue.ts';
 import { createCancellations } from '../worker/cancellations.ts';
 import type { WorkerContext } from '../worker/context.ts';
 import { executeRun } from '../worker/execute.ts';
+import { prefetchOnPush } from '../worker/prefetch.ts';
 import type { Role } from './role.ts';
 
 /** How often a worker says that it lives (milliseconds). */
@@ -34,6 +35,7 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
     },
     { concurrency: slots, lease: config.workerLease, pollInterval: config.pollInterval },
   );
+  const stopPrefetching = prefetchOnPush(parts);
   const heartbeat = createLoop({
     interval: heartbeatInterval,
     onError: parts.onError,
@@ -49,6 +51,7 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
   return {
     name: 'worker',
     async stop() {
+      stopPrefetching();
       await worker.drain({ timeout: config.drainTimeout });
       await heartbeat.stop();
       await cancellations.stop();

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { AgentSpec, Database, PullRequestWish, RunEventRow, RunRow } from '../db/schema.ts';
+import type { AgentSpec, Database, FollowUp, PullRequestWish, RunEventRow, RunRow } from '../db/schema.ts';
 import { newId } from '../ids.ts';
 import { isTerminal, type RunState } from './states.ts';
 import { applyMove } from './transition.ts';
@@ -20,6 +20,9 @@ export interface NewRun {
   readonly budgetMicroUsd?: number;
   /** The run that this one repeats. */
   readonly retryOf?: string;
+  /** @default one named after the run */
+  readonly branch?: string;
+  readonly followUp?: FollowUp;
   readonly traceparent?: string;
 }
 
@@ -42,10 +45,11 @@ export async function createRun(tx: Kysely<Database>, run: NewRun): Promise<stri
       message: run.message,
       priority: run.priority,
       timeout_ms: run.timeout,
-      branch: `millrace/${id}`,
+      branch: run.branch ?? `millrace/${id}`,
       event_seq: 1,
       traceparent: run.traceparent ?? null,
       retry_of: run.retryOf ?? null,
+      follow_up: run.followUp ? JSON.stringify(run.followUp) : null,
       budget_microusd: run.budgetMicroUsd ?? null,
       pull_request: run.pullRequest ? JSON.stringify(run.pullRequest) : null,
     })
@@ -99,7 +103,8 @@ export async function listRuns(db: Kysely<Database>, filter: RunFilter): Promise
   return await query.orderBy('runs.created_at', 'desc').orderBy('runs.id', 'desc').limit(filter.limit).execute();
 }
 
-function runsWithRepo(db: Kysely<Database>) {
+/** Runs as the API shows them, to be narrowed. */
+export function runsWithRepo(db: Kysely<Database>) {
   return db
     .selectFrom('runs')
     .innerJoin('repos', 'repos.id', 'runs.repo_id')

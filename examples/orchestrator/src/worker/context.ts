@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Config } from '../config.ts';
 import type { Database, RunRow } from '../db/schema.ts';
 import type { Executor } from '../executors/executor.ts';
-import type { Forge } from '../forge/forge.ts';
+import type { Forges } from '../forge/open.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
@@ -19,7 +19,7 @@ export interface WorkerContext {
   readonly objects: ObjectStore;
   readonly executor: Executor;
   readonly workspaces: WorkspaceManager;
-  readonly forge: Forge;
+  readonly forges: Forges;
   readonly gateway: Gateway;
   /** Folder with the programs of the agents that are installed on demand. */
   readonly agentPrograms: string;

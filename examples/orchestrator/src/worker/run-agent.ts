@@ -4,7 +4,7 @@ import type { Workspace } from '@millrace/workspace';
 import type { AgentType } from '../agents/agent.ts';
 import { resolveInside } from '../agents/path.ts';
 import { agentOf } from '../agents/registry.ts';
-import type { AgentSpec } from '../db/schema.ts';
+import type { AgentSpec, RunRow } from '../db/schema.ts';
 import { runMarker } from '../executors/marked.ts';
 import type { ModelLease } from '../gateway/gateway.ts';
 import { RunFailure } from '../runs/errors.ts';
@@ -36,7 +36,7 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
       command,
       args,
       directory,
-      env: { ...minimalEnvironment(run.id, scratch, programs), ...env },
+      env: { ...minimalEnvironment(run.id, scratch, programs), ...failedChecks(run), ...env },
       timeout: Number(run.timeout_ms),
       signal: AbortSignal.any([session.signal, refused.signal]),
       onLine: output.line,
@@ -79,6 +79,11 @@ async function findPrograms(context: WorkerContext, { type, provider }: AgentTyp
     'ERR_AGENT_NOT_INSTALLED',
     `The agent ${type} is not installed on this worker; run: npm run agents -- ${type}`,
   );
+}
+
+/** A command has no prompt that could tell it what it is to mend. */
+function failedChecks({ follow_up }: RunRow): Record<string, string> {
+  return follow_up ? { MILLRACE_FAILED_CHECKS: follow_up.failing.join('\n') } : {};
 }
 
 /** All that an agent sees of this machine: nothing of the server's environment but the search path and language. */

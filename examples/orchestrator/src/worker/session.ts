@@ -1,5 +1,5 @@
-import type { Updateable } from 'kysely';
-import type { RunRow, RunsTable } from '../db/schema.ts';
+import type { Kysely, Updateable } from 'kysely';
+import type { Database, RunRow, RunsTable } from '../db/schema.ts';
 import { createLogWriter, type LogWriter } from '../logs/writer.ts';
 import { isTerminal, type RunState } from '../runs/states.ts';
 import { type Hold, moveRun } from '../runs/transition.ts';
@@ -10,6 +10,8 @@ export interface Advance {
   readonly type?: string;
   readonly set?: Updateable<RunsTable>;
   readonly data?: Readonly<Record<string, unknown>>;
+  /** Done in the transaction of the move, after it. */
+  readonly alongside?: (tx: Kysely<Database>) => Promise<void>;
 }
 
 /** A run in the hands of this worker: its row, its log, and the only way to move it. */
@@ -45,12 +47,25 @@ export async function openSession(
     get run() {
       return run;
     },
-    async advance(to, change = {}) {
+    async advance(to, { alongside, ...change } = {}) {
       if (isTerminal(to)) await log.flush();
       const from = run.state;
-      run = await moveRun(db, hold, { from, to, ...change });
+      const move = (tx: Kysely<Database>) => moveRun(tx, hold, { from, to, ...change });
+      run = alongside ? await moveAnd(db, move, alongside) : await move(db);
       context.onState(run, from);
       announce();
     },
   };
+}
+
+async function moveAnd(
+  db: Kysely<Database>,
+  move: (tx: Kysely<Database>) => Promise<RunRow>,
+  alongside: (tx: Kysely<Database>) => Promise<void>,
+): Promise<RunRow> {
+  return await db.transaction().execute(async (tx) => {
+    const moved = await move(tx);
+    await alongside(tx);
+    return moved;
+  });
 }

@@ -44,6 +44,7 @@ async function consume(): Promise<readonly RollupChange[]> {
     db,
     pollInterval: 10,
     onRollup: async (_, change) => void changes.push(change),
+    onNews: async () => {},
     onError: (error) => errors.push(error),
   });
   const pending = () => db.selectFrom('webhook_deliveries').select('id').where('state', '=', 'pending').execute();
