@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type Clock, systemClock } from './clock.ts';
 import { type Duration, toMilliseconds } from './duration.ts';
-import { isAbort, statusOf } from './error-shape.ts';
+import { isAbort, isRefusal, statusOf } from './error-shape.ts';
 import { CircuitOpenError, InvalidOptionError } from './errors.ts';
 import type { DetectorOptions } from './failure-detector.ts';
 import type { CircuitState, RateLimitInstrumentation } from './instrumentation.ts';
@@ -220,15 +220,6 @@ function sharedCircuits(
   });
 }
 
-const refusals = new Set([
-  'ERR_RATE_LIMITED',
-  'ERR_CIRCUIT_OPEN',
-  'ERR_BULKHEAD_FULL',
-  'ERR_BUDGET_EXCEEDED',
-  'ERR_ADMISSION_REFUSED',
-  'ERR_COST_EXCEEDS_LIMIT',
-]);
-
 /**
  * The default of {@link CircuitBreakerOptions.countsAsFailure}: whatever is not an answer. HTTP 5xx (529 "overloaded" included), timeouts and
  * network failures count; 429 and other 4xx, refusals of our own policies and aborts of the caller do not.
@@ -237,6 +228,5 @@ export function isDownstreamFailure(error: unknown, ctx?: CallContext): boolean 
   if (ctx?.aborted === true || isAbort(error)) return false;
   const status = statusOf(error);
   if (status !== undefined) return status >= 500;
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return !(typeof code === 'string' && refusals.has(code));
+  return !isRefusal(error);
 }

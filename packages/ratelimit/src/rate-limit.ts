@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from './clock.ts';
 import { asContext, createContext } from './context.ts';
 import type { Duration } from './duration.ts';
+import { isRefusal } from './error-shape.ts';
 import { RateLimitedError } from './errors.ts';
 import type { RateLimitInstrumentation } from './instrumentation.ts';
 import type { LimitMode, LimitOptions } from './limit-table.ts';
@@ -128,6 +129,8 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
     try {
       return await next(ctx.derive({ onSettle: (usage) => ticket.settle(usage) }));
     } catch (error) {
+      // Refused further inside: the call was not made, its slot serves somebody else.
+      if (isRefusal(error)) ticket.release();
       const pause = pauseOf(error);
       if (pause !== undefined) await limiter.throttle.hit(limiter.tableFor(ctx), pause);
       throw error;

@@ -118,7 +118,9 @@ class CacheEngine {
     const usable = entry?.failure === undefined ? entry : undefined;
     if (usable !== undefined && age < this.#freshMs) return this.#answer<T>(ctx, usable, 'hit');
     if (usable !== undefined && age < this.#staleMs) {
-      this.#fly(name, next, ctx).catch(() => {});
+      // The caller has its answer: what it does next does not end the refresh.
+      const detached = ctx.derive({ signal: new AbortController().signal, deadline: Number.POSITIVE_INFINITY });
+      this.#fly(name, next, detached).catch(() => {});
       return this.#answer<T>(ctx, usable, 'stale');
     }
     return this.#miss(name, next, ctx, usable);

@@ -78,6 +78,8 @@ export class SharedCircuits {
         return answer.record;
       },
       true,
+      // Granted too late: the place is free for somebody else.
+      (circuits, name) => circuits.report(name, id, undefined, 1, 0),
     );
     return { granted, record };
   }
@@ -90,11 +92,13 @@ export class SharedCircuits {
     key: string,
     question: (circuits: CircuitStore, name: string) => MaybePromise<CircuitRecord>,
     remote: boolean,
+    undo?: (circuits: CircuitStore, name: string) => MaybePromise<CircuitRecord>,
   ): Promise<CircuitRecord> {
     const { shared, local, gate, prefix } = this.#options;
     if (shared === undefined || gate === undefined) return this.#note(key, await question(local, key), false);
     try {
-      return this.#note(key, await gate.ask(() => question(shared, prefix + key)), remote);
+      const onLate = undo && ((): void => void Promise.resolve(undo(shared, prefix + key)).catch(() => {}));
+      return this.#note(key, await gate.ask(() => question(shared, prefix + key), onLate), remote);
     } catch {
       return this.#note(key, await question(local, key), false);
     }

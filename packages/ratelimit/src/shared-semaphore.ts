@@ -99,15 +99,17 @@ export class SharedSemaphore implements Semaphore {
     const renew = [...this.#wishes.keys()].filter((id) => !fresh.has(id)).concat(this.#dueRenewals());
     this.#fresh = [];
     this.#releases = [];
+    let reached = true;
     try {
       const answer = await gate.ask(() => permits.exchange(key, { limit: limit(), leaseMs, release, renew, acquire }));
       this.#apply(answer);
     } catch (error) {
+      reached = false;
       this.#releases.push(...release);
       this.#fallBack(error);
     }
     this.#exchanging = false;
-    this.#plan();
+    this.#plan(reached);
   }
 
   /** Held permits are renewed after a third of their lease. */
@@ -156,9 +158,9 @@ export class SharedSemaphore implements Semaphore {
   }
 
   /** The next exchange: at once for news, after a pause to look again, or in time to renew what is held. */
-  #plan(): void {
+  #plan(reached: boolean): void {
     const { clock, leaseMs } = this.#options;
-    if (this.#fresh.length > 0) {
+    if (this.#fresh.length > 0 || (reached && this.#releases.length > 0)) {
       this.#schedule();
       return;
     }

@@ -1,4 +1,4 @@
-import { type RateLimitOptions, rateLimit, wrap } from '@millrace/ratelimit';
+import { admission, memoryStore, type RateLimitOptions, rateLimit, wrap } from '@millrace/ratelimit';
 import { manualClock } from '@millrace/test-support';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -65,6 +65,30 @@ describe('rateLimit', () => {
     expect(clock.pending()).toBe(0);
     await clock.advance(100);
     expect(await limit.tryAcquire()).toBeDefined();
+  });
+
+  it('an abort while the store is asked gives the slot back', async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    const controller = new AbortController();
+    const rates = Object.assign(Object.create(store.rates) as typeof store.rates, {
+      debit: async (...asked: Parameters<typeof store.rates.debit>) => {
+        controller.abort(new Error('gone'));
+        return store.rates.debit(...asked);
+      },
+      adjust: (...asked: Parameters<typeof store.rates.adjust>) => store.rates.adjust(...asked),
+      read: (...asked: Parameters<typeof store.rates.read>) => store.rates.read(...asked),
+    });
+    const limit = rateLimit({ clock, store: { ...store, rates }, limits: [{ limit: 100, per: '1m', burst: 2 }] });
+    await expect(limit.acquire({ signal: controller.signal })).rejects.toThrow('gone');
+    expect((await limit.stats()).remaining).toEqual({ requests: 2 });
+  });
+
+  it('a call that is refused further inside gives its slot back', async () => {
+    const { limit } = setup({ limits: [{ limit: 100, per: '1m', burst: 2 }] });
+    const shed = admission({ maxInFlight: 0 });
+    await expect(wrap(limit, shed)(async () => 1)).rejects.toMatchObject({ code: 'ERR_ADMISSION_REFUSED' });
+    expect((await limit.stats()).remaining).toEqual({ requests: 2 });
   });
 
   it('does not wait past the deadline of the call', async () => {
