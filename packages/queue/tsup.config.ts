@@ -6,6 +6,7 @@ const config: Options = libraryConfig({
   memory: 'src/memory.ts',
   sqlite: 'src/sqlite.ts',
   redis: 'src/redis.ts',
+  postgres: 'src/postgres.ts',
   conformance: 'src/conformance.ts',
 });
 

@@ -24,7 +24,7 @@ import type { Worker } from './worker.ts';
 
 /** Options of {@link createQueue}. Give `url` or `adapter`. */
 export interface QueueOptions<J extends Jobs> {
-  /** `memory:`, `sqlite://path` or `redis://…`. */
+  /** `memory:`, `sqlite://path`, `redis://…` or `postgres://…`. */
   readonly url?: string;
   /** An adapter of your own, or one on a client that you have already. It is yours to close. */
   readonly adapter?: QueueAdapter;

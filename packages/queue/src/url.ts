@@ -1,11 +1,11 @@
 import type { QueueAdapter } from './contract/adapter.ts';
-import { AdapterUnavailableError, InvalidOptionError } from './errors.ts';
+import { InvalidOptionError } from './errors.ts';
 
 /**
- * Picks the adapter for a URL and loads it: `memory:`, `sqlite://relative/path.db`, `sqlite:///absolute/path.db`, `redis://…`, `rediss://…`.
+ * Picks the adapter for a URL and loads it: `memory:`, `sqlite://relative/path.db`, `sqlite:///absolute/path.db`, `redis://…`, `rediss://…`,
+ * `postgres://…`.
  * What the adapter itself cannot open it says when the queue is opened.
  *
- * @throws AdapterUnavailableError for `postgres://`, which this version does not have
  * @throws InvalidOptionError for any other scheme
  */
 export function adapterFor(url: string): () => Promise<QueueAdapter> {
@@ -22,12 +22,10 @@ export function adapterFor(url: string): () => Promise<QueueAdapter> {
       return async () => (await import('./redis.ts')).redisAdapter({ url });
     case 'postgres':
     case 'postgresql':
-      throw new AdapterUnavailableError(
-        'A PostgreSQL adapter is not part of this version. Use redis:// or sqlite://, or pass an adapter of your own.',
-      );
+      return async () => (await import('./postgres.ts')).postgresAdapter({ url });
     default:
       throw new InvalidOptionError(
-        `\`url\` must begin with memory:, sqlite:// or redis://; its scheme is ${JSON.stringify(scheme ?? '')}.`,
+        `\`url\` must begin with memory:, sqlite://, redis:// or postgres://; its scheme is ${JSON.stringify(scheme ?? '')}.`,
       );
   }
 }

@@ -195,10 +195,6 @@ describe('createQueue', () => {
     expect(() => createQueue({ jobs: [], ...options })).toThrow(word);
   });
 
-  it('says that there is no PostgreSQL adapter yet', () => {
-    expect(() => createQueue({ url: 'postgres://localhost/x', jobs: [] })).toThrow(/not part of this version/);
-  });
-
   it('refuses two jobs with one name', () => {
     const twice = [defineJob('a', z.string()), defineJob('a', z.number())] as const;
     expect(() => createQueue({ url: 'memory:', jobs: twice })).toThrow(InvalidOptionError);

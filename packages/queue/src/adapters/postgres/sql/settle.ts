@@ -1,0 +1,88 @@
+import { sql } from './sql.ts';
+
+/** How leases end. Only under the lock of the queue. */
+export const settleFunctions: string = sql`
+-- Acknowledges what needs no more than to be deleted, in one statement. Answers the fences that were.
+CREATE FUNCTION fn.ack_plain(q int, holder int, ids text[], fences bigint[], OUT acked bigint[], OUT names text[], OUT counts bigint[])
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  WITH gone AS (
+    DELETE FROM mr.lease l USING unnest(ids, fences) AS g(id, fence), mr.job j
+    WHERE l.queue = q AND l.session = holder AND l.fence = g.fence AND NOT l.special AND NOT l.cancel
+      AND j.queue = q AND j.seq = l.seq AND j.id = g.id
+    RETURNING l.fence, l.seq, l.tenant
+  ), bodies AS (
+    DELETE FROM mr.job j USING gone WHERE j.queue = q AND j.seq = gone.seq
+  )
+  SELECT (SELECT array_agg(gone.fence) FROM gone), array_agg(t.tenant), array_agg(t.n) INTO acked, names, counts
+    FROM (SELECT gone.tenant, -count(*) AS n FROM gone GROUP BY gone.tenant) t;
+END $$;
+
+-- Applies one settlement, if the session holds the job under this very fence.
+CREATE FUNCTION fn.settle(c fn.call, holder int, job_id text, lease_fence bigint, kind text, cost bigint, delay bigint, failure jsonb, result text)
+RETURNS fn.call LANGUAGE plpgsql AS $$
+DECLARE
+  s fn.spot := fn.find_leased(c, holder, lease_fence);
+BEGIN
+  c.outcome := s.id = job_id;
+  IF c.outcome IS NOT TRUE THEN
+    c.outcome := false;
+    RETURN c;
+  END IF;
+  IF s.completed THEN RETURN fn.finish_completed(c, s); END IF;
+  c := fn.leave(c, s);
+  PERFORM fn.spend(c, s.tenant, coalesce(cost, CASE WHEN kind IN ('release', 'snooze') THEN 0 ELSE s.cost END) - s.cost);
+  IF kind = 'ack' THEN RETURN fn.finish(c, s, 'succeeded', result); END IF;
+  IF kind = 'cancelled' THEN RETURN fn.finish(c, s, 'cancelled', NULL); END IF;
+  IF failure IS NOT NULL THEN
+    PERFORM fn.add_failure(c, s.seq, failure);
+    s.special := true;
+  END IF;
+  IF kind = 'dead' THEN RETURN fn.finish(c, s, 'dead', NULL); END IF;
+  IF kind = 'release' THEN RETURN fn.give_back(c, s); END IF;
+  IF kind = 'snooze' THEN s.attempt := s.attempt - 1; END IF;
+  RETURN fn.come_back(c, s, c.now + delay);
+END $$;
+
+-- Its worker has acknowledged it in a transaction of its own.
+CREATE FUNCTION fn.finish_completed(c fn.call, s fn.spot) RETURNS fn.call LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN fn.finish(fn.leave(c, s), s, 'succeeded', s.result);
+END $$;
+
+-- Waiting again, unless somebody asked to cancel it meanwhile. It has left its place.
+CREATE FUNCTION fn.come_back(c fn.call, s fn.spot, at bigint, old_place boolean DEFAULT false) RETURNS fn.call LANGUAGE plpgsql AS $$
+BEGIN
+  IF s.cancel THEN RETURN fn.finish(c, s, 'cancelled', NULL); END IF;
+  RETURN fn.enter(c, s, at, old_place);
+END $$;
+
+-- Ready in its old place, as if it had not been claimed. It has left its place.
+CREATE FUNCTION fn.give_back(c fn.call, s fn.spot) RETURNS fn.call LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM fn.uncharge(c, s.tenant, s.cost);
+  s.attempt := s.attempt - 1;
+  RETURN fn.come_back(c, s, s.ready_at, true);
+END $$;
+
+-- Gives a lease back that was never used: no attempt counts, no cost.
+CREATE FUNCTION fn.return_unused(c fn.call, s fn.spot) RETURNS fn.call LANGUAGE plpgsql AS $$
+BEGIN
+  IF s.completed THEN RETURN fn.finish_completed(c, s); END IF;
+  c := fn.leave(c, s);
+  PERFORM fn.spend(c, s.tenant, -s.cost);
+  RETURN fn.give_back(c, s);
+END $$;
+
+-- A lease ended without settlement: the attempt counts, the job is ready at once, or dead.
+CREATE FUNCTION fn.expire(c fn.call, s fn.spot) RETURNS fn.call LANGUAGE plpgsql AS $$
+BEGIN
+  c := fn.leave(c, s);
+  PERFORM fn.add_failure(c, s.seq, jsonb_build_object('attempt', s.attempt, 'at', c.now,
+    'message', 'The lease ended without a settlement: the worker died, was cut off, or did not extend it.',
+    'code', 'ERR_LEASE_LOST', 'fingerprint', 'ERR_LEASE_LOST'));
+  s.special := true;
+  IF s.attempt >= s.max_attempts AND NOT s.cancel THEN RETURN fn.finish(c, s, 'dead', NULL); END IF;
+  RETURN fn.come_back(c, s, c.now);
+END $$;
+`;

@@ -1,0 +1,23 @@
+/** Marks text as SQL. In it `mr.` stands for the schema of the tables and `fn.` for that of the functions; see {@link inSchema}. */
+export function sql(parts: TemplateStringsArray): string {
+  return parts.raw.join('');
+}
+
+/** Version of the functions. Each has a schema of its own, so that two versions of the package work on one queue side by side. */
+export const functionsVersion = 1;
+
+/** Name of the schema that holds the functions. */
+export function functionsSchema(schema: string): string {
+  return `${schema}_f${functionsVersion}`;
+}
+
+/** Puts the names of the schemas, quoted, where the text says `mr.` and `fn.`. */
+export function inSchema(text: string, schema: string): string {
+  const [tables, functions] = [quote(schema), quote(functionsSchema(schema))];
+  return text.replace(/\b(mr|fn)\./g, (_, which: string) => `${which === 'mr' ? tables : functions}.`);
+}
+
+/** An SQL identifier. */
+export function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
