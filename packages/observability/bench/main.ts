@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { cardinality } from './cardinality.ts';
-import { queue } from './queue.ts';
+import { queue } from './queue/queue.ts';
 import { recording } from './recording.ts';
 import type { Bench, Result } from './result.ts';
 import { scrape } from './scrape.ts';

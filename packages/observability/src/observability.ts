@@ -145,7 +145,7 @@ export function createObservability(options: ObservabilityOptions): Observabilit
     events,
     tenants,
     attemptTrace: options.traces?.attempts ?? 'link',
-    bindJobs: options.log !== false,
+    bindJobs: options.log !== false && (options.log?.ids ?? options.log?.level !== 'silent'),
   };
   const queue = meter.register(queueMetrics);
   const rateLimit = meter.register(rateLimitMetrics);

@@ -42,6 +42,19 @@ describe('log', () => {
     expect(out.lines[0]).toMatchObject({ job_id: 'j1', queue: 'q', attempt: 2, tenant: 'acme' });
   });
 
+  it('leaves the ids of jobs out on request, and keeps those that the service binds itself', async () => {
+    const out = capturedLines();
+    await using obs = createObservability({ service: 'test', log: { destination: out, ids: false } });
+    const info = { id: 'j1', jobId: 'j1', name: 'n', tenant: 'acme', queue: 'q', attempt: 2, fence: 5, waitMs: 1 };
+    await obs.queue.aroundAttempt(info, async () => {
+      obs.log.info('working');
+      await obs.context.run({ runId: 'run-1' }, async () => obs.log.info('working'));
+    });
+    expect(out.lines[0]).not.toHaveProperty('job_id');
+    expect(out.lines[1]).toMatchObject({ run_id: 'run-1' });
+    expect(out.lines[1]).not.toHaveProperty('job_id');
+  });
+
   it.each(Object.entries(secrets))('takes out a key of the shape of %s wherever it stands', async (_name, secret) => {
     const out = capturedLines();
     await using obs = createObservability({ service: 'test', log: { destination: out } });

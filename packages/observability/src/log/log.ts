@@ -19,6 +19,12 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
   /** Lines per second and event name for hot events; what is more is counted. @default 5 */
   readonly hotLinesPerSecond?: number;
+  /**
+   * Whether lines of a handler carry the ids of its job. They follow the work by `AsyncLocalStorage`, which before Node 24 costs on every
+   * promise of the process; `obs.context.run` works either way.
+   * @default true, unless nothing is written (`level: 'silent'`)
+   */
+  readonly ids?: boolean;
 }
 
 /** Creates the pino log of a service. Each line passes through {@link redact} just before it is written. */

@@ -210,9 +210,9 @@ const disk = (free: string): Record<string, string> => ({
   'millrace_disk_size_bytes{instance="i",volume="data"}': '1000x500',
 });
 const prepare = (edge: string): Record<string, string> => ({
-  [`millrace_workspace_prepare_seconds_bucket{le="30"}`]: edge === '30' ? '0+10x100' : '0x100',
-  [`millrace_workspace_prepare_seconds_bucket{le="60"}`]: '0+10x100',
-  [`millrace_workspace_prepare_seconds_bucket{le="+Inf"}`]: '0+10x100',
+  'millrace_workspace_prepare_seconds_bucket{le="30"}': edge === '30' ? '0+10x100' : '0x100',
+  'millrace_workspace_prepare_seconds_bucket{le="60"}': '0+10x100',
+  'millrace_workspace_prepare_seconds_bucket{le="+Inf"}': '0+10x100',
 });
 
 const machine: Record<string, AlertScenarios> = {

@@ -1,6 +1,6 @@
 import { type Clock, defer } from '../clock.ts';
 import type { EnqueueAnswer, NewJob } from '../contract/index.ts';
-import type { QueueInstrumentation } from '../instrumentation.ts';
+import type { EnqueuedEvent, QueueInstrumentation, RejectedEvent } from '../instrumentation.ts';
 import type { Opened } from '../opened.ts';
 
 /** Sends jobs to the store, those of concurrent callers together. */
@@ -142,6 +142,9 @@ export function notify(hook: () => void): void {
   }
 }
 
+type StoredJob = EnqueuedEvent['jobs'][number];
+type RejectedJob = RejectedEvent['jobs'][number];
+
 function report(
   instrumentation: QueueInstrumentation,
   queue: string,
@@ -149,15 +152,14 @@ function report(
   answers: readonly EnqueueAnswer[],
   durationMs: number,
 ): void {
-  const paired = jobs.map((job, index) => ({ job, answer: answers[index] }));
-  const stored = paired.flatMap(({ job: { name, tenant, bytes }, answer }) =>
-    answer === undefined || answer.status === 'rejected'
-      ? []
-      : [{ id: answer.id, name, tenant, status: answer.status, bytes }],
-  );
-  const rejected = paired.flatMap(({ job: { id, name, tenant }, answer }) =>
-    answer?.status === 'rejected' ? [{ id, name, tenant, ...answer.reason, retryAfter: answer.retryAfter }] : [],
-  );
+  const stored: StoredJob[] = [];
+  const rejected: RejectedJob[] = [];
+  for (const [index, { id, name, tenant, bytes }] of jobs.entries()) {
+    const answer = answers[index];
+    if (answer === undefined) continue;
+    if (answer.status !== 'rejected') stored.push({ id: answer.id, name, tenant, status: answer.status, bytes });
+    else rejected.push({ id, name, tenant, ...answer.reason, retryAfter: answer.retryAfter });
+  }
   if (stored.length > 0) notify(() => instrumentation.onEnqueued?.({ queue, jobs: stored, durationMs }));
   if (rejected.length > 0) notify(() => instrumentation.onRejected?.({ queue, jobs: rejected }));
 }

@@ -103,18 +103,11 @@ async function toJob(parts: RunParts, { job }: Attempt, definition: JobDefinitio
 function around<T>(parts: RunParts, { job }: Attempt, next: () => Promise<T>): Promise<T> {
   const wrap = parts.instrumentation?.aroundAttempt;
   if (wrap === undefined) return next();
-  const info: AttemptInfo = {
-    queue: parts.queue,
-    id: job.id,
-    jobId: job.id,
-    name: job.name,
-    tenant: job.tenant,
-    attempt: job.attempt,
-    fence: job.fence,
-    waitMs: job.waitMs,
-    ...(job.traceparent !== undefined && { traceparent: job.traceparent }),
-  };
-  return wrap.call(parts.instrumentation, info, next) as Promise<T>;
+  const { queue } = parts;
+  const { id, name, tenant, attempt, fence, waitMs, traceparent } = job;
+  const info: AttemptInfo = { queue, id, jobId: id, name, tenant, attempt, fence, waitMs };
+  const traced = traceparent === undefined ? info : { ...info, traceparent };
+  return wrap.call(parts.instrumentation, traced, next) as Promise<T>;
 }
 
 async function succeed(parts: RunParts, { job }: Attempt, value: unknown): Promise<Ending> {
