@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { measureAll, type Result } from './measure.ts';
+import type { Result } from './common.ts';
+import { measureAll } from './measure.ts';
 
 // npm run bench -w @millrace/workspace -- [--quick] [--only <prefix,…>] [--json] [--save <file>]
 const { values } = parseArgs({

@@ -1,73 +1,18 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { startGitServer, startProxy, testRepos } from '@millrace/test-support';
-import {
-  createWorkspaceManager,
-  type StrategyName,
-  type WorkspaceManager,
-  type WorkspaceManagerOptions,
-} from '../src/index.ts';
-
-/** One line of the bars table. */
-export interface Result {
-  readonly metric: string;
-  readonly ours: number;
-  readonly peer: number | null;
-  readonly peerName: string | null;
-  readonly unit: string;
-  readonly ratio: number | null;
-}
+import type { StrategyName, WorkspaceManager } from '../src/index.ts';
+import { type Bench, compare, depthOne, diskOf, type Measurement, managerFor, median, type Result } from './common.ts';
+import { flight, present, status } from './counts.ts';
+import { fifty } from './many.ts';
+import { books, churn } from './scale.ts';
 
 /** What to measure and how. */
 export interface MeasureOptions {
   readonly quick: boolean;
   readonly only: readonly string[];
   readonly report: (result: Result) => void;
-}
-
-/** A repository behind a link of 20 ms, on one file system. */
-interface Bench {
-  readonly folder: string;
-  readonly url: string;
-  readonly rounds: number;
-}
-
-const environment = {
-  PATH: process.env.PATH ?? '',
-  HOME: '/nonexistent',
-  GIT_CONFIG_NOSYSTEM: '1',
-  GIT_TERMINAL_PROMPT: '0',
-};
-
-/** Allocated bytes, by blocks. */
-function diskOf(path: string): number {
-  return Number(execFileSync('du', ['-s', '--block-size=1', path], { encoding: 'utf8' }).split('\t')[0]);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-/** The server and the link live in this process, so the peer must not block it. */
-async function depthOne({ folder, url }: Bench): Promise<{ readonly ms: number; readonly bytes: number }> {
-  const target = mkdtempSync(join(folder, 'peer-'));
-  const started = performance.now();
-  await promisify(execFile)('git', ['clone', '--quiet', '--depth=1', url, target], { env: environment });
-  const ms = performance.now() - started;
-  const bytes = diskOf(target);
-  rmSync(target, { recursive: true });
-  return { ms, bytes };
-}
-
-function managerFor(bench: Bench, options: Partial<WorkspaceManagerOptions> = {}): WorkspaceManager {
-  return createWorkspaceManager({
-    root: join(bench.folder, 'root'),
-    allowedProtocols: ['http'],
-    limits: { freeBytes: 0 },
-    ...options,
-  });
 }
 
 interface Sample {
@@ -114,17 +59,6 @@ async function takeOne(
   return { ms, bytes, tree };
 }
 
-function compare(
-  metric: string,
-  ours: readonly number[],
-  peer: readonly number[],
-  unit: string,
-  peerName = 'git clone --depth=1, http, 20 ms',
-): Result {
-  const [left, right] = [median(ours), median(peer)];
-  return { metric, ours: left, peer: right, peerName, unit, ratio: left / right };
-}
-
 /** Strategy and peer take turns, so that a slow moment of the machine meets both. */
 async function versus(
   bench: Bench,
@@ -144,8 +78,6 @@ async function versus(
   await manager.close();
   return { ours, peer };
 }
-
-type Measurement = (bench: Bench, suffix: string) => Promise<Result[]>;
 
 async function shapeResults(bench: Bench, suffix: string, name: string, shape: Shape): Promise<Result[]> {
   const { ours, peer } = await versus(bench, shape);
@@ -183,41 +115,6 @@ async function unprivileged(bench: Bench, suffix: string): Promise<Result[]> {
   ];
 }
 
-async function fifty(bench: Bench, suffix: string): Promise<Result[]> {
-  const manager = managerFor(bench, { strategies: ['overlay', 'clone'] });
-  const { sha } = await manager.resolve({ repo: bench.url });
-  await manager.prefetch(bench.url, { warm: { ref: sha } });
-  const clones: number[] = [];
-  for (let round = 0; round < 3; round += 1) clones.push((await depthOne(bench)).ms);
-  const peer = median(clones);
-  const started = performance.now();
-  const settled = await Promise.allSettled(
-    Array.from({ length: 50 }, (_, at) => manager.checkout({ repo: bench.url, ref: sha, branch: `fifty/${at}` })),
-  );
-  const wall = performance.now() - started;
-  const done = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const times = done.map(({ stats }) => stats.durationMs).sort((left, right) => left - right);
-  await manager.close();
-  const alone = { peer: null, peerName: null, ratio: null };
-  return [
-    { metric: `fifty.failures${suffix}`, ours: 50 - done.length, unit: '', ...alone },
-    {
-      metric: `fifty.wall${suffix}`,
-      ours: wall,
-      peer: 50 * peer,
-      peerName: '50 x git clone --depth=1',
-      unit: 'ms',
-      ratio: wall / (50 * peer),
-    },
-    {
-      metric: `fifty.overlay.p95${suffix}`,
-      ours: times[Math.ceil(times.length * 0.95) - 1] ?? Number.NaN,
-      unit: 'ms',
-      ...alone,
-    },
-  ];
-}
-
 const measurements: Readonly<Record<string, Measurement>> = {
   overlay: (bench, suffix) => shapeResults(bench, suffix, 'overlay', { strategy: 'overlay' }),
   pool: (bench, suffix) => shapeResults(bench, suffix, 'pool', { strategy: 'pool' }),
@@ -226,12 +123,17 @@ const measurements: Readonly<Record<string, Measurement>> = {
     shapeResults(bench, suffix, 'sparse', { strategy: 'clone', sparse: ['packages/vite/src/client'] }),
   unprivileged,
   fifty,
+  status,
+  present,
+  flight,
+  books,
+  churn,
 };
 
-async function defaults(urls: readonly string[], folder: string, rounds: number, suffix: string): Promise<Result[]> {
+async function defaults(urls: readonly string[], { folder, rounds, server }: Bench, suffix: string): Promise<Result[]> {
   const ratios: { time: number; disk: number }[] = [];
   for (const [at, url] of urls.entries()) {
-    const bench = { folder: mkdtempSync(join(folder, `default-${at}-`)), url, rounds };
+    const bench = { folder: mkdtempSync(join(folder, `default-${at}-`)), url, rounds, server };
     const { ours, peer } = await versus(bench, { strategy: 'overlay' });
     const ratio = (pick: (sample: { ms: number; bytes: number }) => number): number =>
       median(ours.map(pick)) / median(peer.map(pick));
@@ -280,13 +182,13 @@ export async function measureAll(options: MeasureOptions): Promise<Result[]> {
       ];
   for (const [medium = '', suffix = ''] of media) {
     const folder = mkdtempSync(join(medium, 'millrace-bench-'));
-    const bench: Bench = { folder, url: urls[2] as string, rounds: quick ? 3 : 7 };
+    const bench: Bench = { folder, url: urls[2] as string, rounds: quick ? 3 : 7, server };
     const note = (found: readonly Result[]): void => {
       for (const result of found) report(result);
       results.push(...found);
     };
     for (const [name, measure] of Object.entries(measurements)) if (wanted(name)) note(await measure(bench, suffix));
-    if (wanted('default')) note(await defaults(urls, folder, bench.rounds, suffix));
+    if (wanted('default')) note(await defaults(urls, bench, suffix));
     rmSync(folder, { recursive: true, force: true });
   }
   return results;

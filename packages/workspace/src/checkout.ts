@@ -21,7 +21,8 @@ import type { Services } from './services.ts';
 import { strategyNamed } from './strategies/all.ts';
 import type { Made } from './strategies/strategy.ts';
 import type { StrategyName } from './strategy.ts';
-import { templateId, touchTemplate } from './template/templates.ts';
+import { templateId } from './template/layers.ts';
+import { touchTemplate } from './template/templates.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What a checkout needs of its manager. */

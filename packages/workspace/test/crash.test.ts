@@ -19,8 +19,16 @@ function run(
   return { signal, stdout };
 }
 
+/** An origin with an older branch, from which the default one differs little. */
+function twoCommits(): Fixture {
+  const it = fixture(Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`readme-${at}.md`, `${at}\n`])));
+  git(it.origin, 'branch', 'older', 'main');
+  it.push({ 'newer.txt': 'newer\n' });
+  return it;
+}
+
 async function stepsOf(strategy: StrategyName): Promise<readonly string[]> {
-  await using it = fixture();
+  await using it = twoCommits();
   return JSON.parse(run(it, strategy, 'none').stdout) as string[];
 }
 
@@ -41,10 +49,11 @@ describe.each(strategies)('kill -9 of a manager with strategy %s', async (strate
 
   test('there are steps to die at', () => {
     expect(all.length).toBeGreaterThan(10);
+    if (strategy === 'overlay') expect(all).toContain('template:layer-mounted');
   });
 
   test.each(steps)('at %s: the next start leaves nothing, and the same run ends well', async (step) => {
-    await using it = fixture();
+    await using it = twoCommits();
     expect(run(it, strategy, step).signal).toBe('SIGKILL');
     const sweeper = it.manager({ strategies: [strategy], pool: { size: 0 } });
     await sweeper.ready();

@@ -120,6 +120,42 @@ export async function buildGeneration(
   }
 }
 
+/** Makes a generation of what an earlier one follows, from its files; staged, then renamed into its place. */
+export async function copyGeneration(
+  services: Services,
+  key: string,
+  copy: { readonly from: number; readonly to: number; readonly format: 'sha1' | 'sha256'; readonly url: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { root, owner } = services;
+  const staged = stagingPath(root, owner.id);
+  try {
+    await initGeneration(services, staged, { ...copy, partial: false });
+    await services.git.run({
+      what: 'Copying a mirror',
+      gitDir: staged,
+      args: [
+        'fetch',
+        '--no-tags',
+        '--no-write-fetch-head',
+        '--no-auto-maintenance',
+        '--update-shallow',
+        '--quiet',
+        generationPath(root, key, copy.from),
+        ...['remotes/origin', 'tags'].map((kind) => `+refs/${kind}/*:refs/${kind}/*`),
+      ],
+      env: { GIT_ALLOW_PROTOCOL: 'file' },
+      timeoutMs: services.limits.networkTimeoutMs,
+      signal,
+    });
+    services.step('mirror:copied');
+    await discard(root, generationPath(root, key, copy.to));
+    await rename(staged, generationPath(root, key, copy.to));
+  } finally {
+    await discard(root, staged);
+  }
+}
+
 /** The commit that an id stands for, or undefined when the repository does not have it. Asks no remote. */
 export async function commitOf(
   services: Services,

@@ -156,7 +156,7 @@ async function fetchWanted(services: Services, want: Want, address: RepositoryAd
     );
   }
   const seen = withSeen(record, want.ref ?? '', { name: resolved.name, commit, at });
-  await writeMirror(root, main, seen);
+  await writeMirror(root, main.key, seen);
   return { ...supplyOf(services, main, seen), commit, name: resolved.name, fetchMs: 0 };
 }
 
@@ -175,7 +175,7 @@ async function readyRecord(
   // The staged repository gets the key of the mirror's name, whichever address answered.
   await buildGeneration(services, 1, format, { ...want, address: { ...address, key: main.key } }, resolved);
   const made: MirrorRecord = { url: main.url, generation: 1, partial: want.partial, format, fetchedAt, seen: {} };
-  await writeMirror(services.root, main, made);
+  await writeMirror(services.root, main.key, made);
   return made;
 }
 
@@ -195,7 +195,7 @@ export async function refresh(services: Services, want: Want): Promise<void> {
   await fromFirstReachable(want.addresses, (address) =>
     fetchAll(services, { ...want, address, gitDir, partial: record.partial }),
   );
-  await writeMirror(services.root, main, { ...record, fetchedAt: at });
+  await writeMirror(services.root, main.key, { ...record, fetchedAt: at });
 }
 
 /**
@@ -216,7 +216,7 @@ export async function heal(services: Services, want: Want, broken: number): Prom
       address: { ...address, key: main.key },
     }),
   );
-  await writeMirror(services.root, main, { ...record, generation, fetchedAt: services.clock.now(), seen: {} });
+  await writeMirror(services.root, main.key, { ...record, generation, fetchedAt: services.clock.now(), seen: {} });
   notify(services.instrumentation.onHealed, { repo: main.url, generation });
 }
 

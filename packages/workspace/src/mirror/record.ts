@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { readRecord, writeRecord } from '../files/record.ts';
-import type { RepositoryAddress } from '../repository.ts';
 import type { Root } from '../root.ts';
 
 /** What the remote said about a ref, and when. */
@@ -25,6 +24,8 @@ export interface MirrorRecord {
   readonly format: 'sha1' | 'sha256';
   /** When everything was fetched last, in milliseconds since the epoch. */
   readonly fetchedAt: number | undefined;
+  /** When garbage was put aside last, in milliseconds since the epoch; undefined for never. */
+  readonly collectedAt?: number | undefined;
   /** Answers of the remote by the ref as callers wrote it ('' for the default branch). */
   readonly seen: Readonly<Record<string, SeenRef>>;
 }
@@ -57,8 +58,8 @@ export function readMirror(root: Root, key: string): Promise<MirrorRecord | unde
 }
 
 /** Writes the state. */
-export function writeMirror(root: Root, address: RepositoryAddress, record: MirrorRecord): Promise<void> {
-  return writeRecord(recordPath(root, address.key), record);
+export function writeMirror(root: Root, key: string, record: MirrorRecord): Promise<void> {
+  return writeRecord(recordPath(root, key), record);
 }
 
 /** Adds an answer of the remote. */

@@ -5,7 +5,7 @@ import { isMissing, orMissing } from '../files/record.ts';
 import { generationPath } from '../mirror/record.ts';
 import { discard, stagingPath } from '../root.ts';
 import type { Services } from '../services.ts';
-import { templateIdOf } from './templates.ts';
+import { templateIdOf } from './layers.ts';
 import { buildTree, type TreeSource } from './tree.ts';
 
 function shelf(services: Services, id: string): string {

@@ -1,36 +1,14 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lock } from '../files/lock.ts';
+import { type HeldLock, lock } from '../files/lock.ts';
 import { isMissing, orMissing } from '../files/record.ts';
+import { fillIn } from '../mirror/partial.ts';
 import { generationPath } from '../mirror/record.ts';
 import { discard, stagingPath } from '../root.ts';
 import type { Services } from '../services.ts';
+import { buildLayer, nearestBase, rememberBase } from './delta.ts';
+import { bookLayer, isBase, templateIdOf, unbookLayer } from './layers.ts';
 import { buildTree, type TreeSource } from './tree.ts';
-
-/** Name of the template of a commit in a generation with a cone: `<mirror>/<generation>-<commit>-<cone>`. */
-export function templateId(
-  services: Services,
-  mirrorKey: string,
-  generation: number,
-  commit: string,
-  sparse: readonly string[],
-): string {
-  const shape = JSON.stringify([sparse, services.symlinks]);
-  const cone = createHash('sha256').update(shape).digest('hex').slice(0, 12);
-  return `${mirrorKey}/${generation}-${commit}-${cone}`;
-}
-
-/** The id for a source. */
-export function templateIdOf(services: Services, source: TreeSource): string {
-  const { address, generation, commit } = source.supply;
-  return templateId(services, address.key, generation, commit, source.sparse);
-}
-
-/** Working tree of a template. It never changes once it is there. */
-export function templateTree(services: Services, id: string): string {
-  return join(services.root.templates, id, 'tree');
-}
 
 /** True when the template is ready; marks it as used. */
 export async function touchTemplate(services: Services, id: string): Promise<boolean> {
@@ -49,6 +27,11 @@ function templatePin(services: Services, id: string): string {
   return join(generationPath(services.root, mirrorKey, Number.parseInt(name, 10)), 'refs/millrace/templates', name);
 }
 
+function lockTemplate(services: Services, id: string, signal?: AbortSignal): Promise<HeldLock> {
+  const { root, owner } = services;
+  return lock({ folder: join(root.locks, `template-${id.replace('/', '-')}`), owner, owners: root.owners, signal });
+}
+
 /**
  * Has the template of a source, building it when there is none; one builder at a time, also between processes.
  *
@@ -57,9 +40,7 @@ function templatePin(services: Services, id: string): string {
 export async function ensureTemplate(services: Services, source: TreeSource, signal?: AbortSignal): Promise<boolean> {
   const id = templateIdOf(services, source);
   if (await touchTemplate(services, id)) return true;
-  const { root, owner } = services;
-  const folder = join(root.locks, `template-${id.replace('/', '-')}`);
-  await using _lock = await lock({ folder, owner, owners: root.owners, signal });
+  await using _lock = await lockTemplate(services, id, signal);
   if (await touchTemplate(services, id)) return true;
   await buildTemplate(services, source, id, signal);
   return false;
@@ -72,15 +53,36 @@ async function buildTemplate(services: Services, source: TreeSource, id: string,
   await mkdir(join(pin, '..'), { recursive: true });
   await writeFile(pin, `${source.supply.commit}\n`);
   try {
-    await mkdir(join(staged, 'tree'), { recursive: true });
-    await buildTree(services, join(staged, 'tree'), source, {}, signal);
+    await mkdir(staged);
+    const base = await buildFiles(services, staged, source, id, signal);
     services.step('template:built');
     await mkdir(join(root.templates, id, '..'), { recursive: true });
     await rename(staged, join(root.templates, id));
     services.step('template:renamed');
+    if (base === undefined) await rememberBase(services, id);
   } finally {
+    await services.overlays.release(staged);
     await discard(root, staged);
   }
+}
+
+/** As a layer over a near one, else as a whole tree. @returns the base of a layer */
+async function buildFiles(
+  services: Services,
+  staged: string,
+  source: TreeSource,
+  id: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const base = await nearestBase(services, source, signal);
+  if (base !== undefined && (await bookLayer(services, base, id))) {
+    if (source.supply.partial) await fillIn(services, source, signal);
+    await buildLayer(services, staged, source, base, signal);
+    return base;
+  }
+  await mkdir(join(staged, 'tree'));
+  await buildTree(services, join(staged, 'tree'), source, {}, signal);
+  return undefined;
 }
 
 /** A template as the eviction sees it. */
@@ -90,37 +92,56 @@ export interface TemplateEntry {
   readonly usedAt: number;
 }
 
-/** All templates below the root. */
+/** Ending of a template that is out of sight while its holders are counted. */
+const HIDDEN = '.evicting';
+
+/** All templates below the root, also one that an evictor which died left out of sight. */
 export async function listTemplates(services: Services): Promise<TemplateEntry[]> {
   const { templates } = services.root;
-  const entries: TemplateEntry[] = [];
+  const entries = new Map<string, TemplateEntry>();
   for (const mirrorKey of await readdir(templates)) {
     for (const name of (await readdir(join(templates, mirrorKey)).catch(orMissing)) ?? []) {
       const info = await stat(join(templates, mirrorKey, name)).catch(orMissing);
-      if (info !== undefined) entries.push({ id: `${mirrorKey}/${name}`, usedAt: info.mtimeMs });
+      const id = `${mirrorKey}/${name.replace(HIDDEN, '')}`;
+      if (info !== undefined) entries.set(id, { id, usedAt: info.mtimeMs });
     }
   }
-  return entries;
+  return [...entries.values()];
 }
 
 /**
- * Removes a template unless somebody holds it. It goes out of sight first and only then the holders are counted: a
- * checkout books its lease before it looks for the template, so either it finds none, or it is counted here.
+ * Removes a template unless somebody holds it or has built upon it. It goes out of sight first and only then the
+ * holders are counted: a checkout books its lease before it looks for the template, so either it finds none and makes
+ * it anew, or it is counted here. An evictor that dies in between has removed nothing.
  */
 export async function evictTemplate(services: Services, id: string, isHeld: () => Promise<boolean>): Promise<boolean> {
-  const { root, owner } = services;
-  const hidden = stagingPath(root, owner.id);
-  const path = join(root.templates, id);
-  if (
-    (await rename(path, hidden).catch(orMissing)) === undefined &&
-    (await stat(hidden).catch(orMissing)) === undefined
-  )
-    return false;
-  if (await isHeld()) {
-    await rename(hidden, path);
+  const path = join(services.root.templates, id);
+  const hidden = `${path}${HIDDEN}`;
+  if ((await isHeld()) || (await isBase(services, id, path))) return false;
+  await using _lock = await lockTemplate(services, id);
+  const leftover = await exists(hidden);
+  if (!leftover && !(await renamed(path, hidden))) return false;
+  if ((await isHeld()) || (await isBase(services, id, hidden))) {
+    if (!(await exists(path))) await rename(hidden, path);
     return false;
   }
-  await rm(templatePin(services, id), { force: true });
-  await discard(root, hidden);
+  if (!(await exists(path))) await rm(templatePin(services, id), { force: true });
+  await unbookLayer(services, id, hidden);
+  await discard(services.root, hidden);
   return true;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(orMissing)) !== undefined;
+}
+
+/** False when there was nothing to rename. */
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }

@@ -19,6 +19,8 @@ const manager = buildManager(
     if (name === stop) process.kill(process.pid, 'SIGKILL');
   },
 );
+// The older template is whole; with overlays the newer one is a layer over it.
+await manager.prefetch(repo, { warm: { ref: 'older' } });
 await manager.prefetch(repo, { warm: {} });
 const workspace = await manager.checkout({
   repo,

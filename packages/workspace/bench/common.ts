@@ -1,0 +1,74 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { GitServer } from '@millrace/test-support';
+import { createWorkspaceManager, type WorkspaceManager, type WorkspaceManagerOptions } from '../src/index.ts';
+
+/** One line of the bars table. */
+export interface Result {
+  readonly metric: string;
+  readonly ours: number;
+  readonly peer: number | null;
+  readonly peerName: string | null;
+  readonly unit: string;
+  readonly ratio: number | null;
+}
+
+/** A repository behind a link of 20 ms, on one file system. */
+export interface Bench {
+  readonly folder: string;
+  readonly url: string;
+  readonly rounds: number;
+  /** The server behind the link, which counts what it is asked. */
+  readonly server: GitServer;
+}
+
+const environment = {
+  PATH: process.env.PATH ?? '',
+  HOME: '/nonexistent',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_TERMINAL_PROMPT: '0',
+};
+
+/** Allocated bytes, by blocks. */
+export function diskOf(path: string): number {
+  return Number(execFileSync('du', ['-s', '--block-size=1', path], { encoding: 'utf8' }).split('\t')[0]);
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** The server and the link live in this process, so the peer must not block it. */
+export async function depthOne({ folder, url }: Bench): Promise<{ readonly ms: number; readonly bytes: number }> {
+  const target = mkdtempSync(join(folder, 'peer-'));
+  const started = performance.now();
+  await promisify(execFile)('git', ['clone', '--quiet', '--depth=1', url, target], { env: environment });
+  const ms = performance.now() - started;
+  const bytes = diskOf(target);
+  rmSync(target, { recursive: true });
+  return { ms, bytes };
+}
+
+export function managerFor(bench: Bench, options: Partial<WorkspaceManagerOptions> = {}): WorkspaceManager {
+  return createWorkspaceManager({
+    root: join(bench.folder, 'root'),
+    allowedProtocols: ['http'],
+    limits: { freeBytes: 0 },
+    ...options,
+  });
+}
+
+export function compare(
+  metric: string,
+  ours: readonly number[],
+  peer: readonly number[],
+  unit: string,
+  peerName = 'git clone --depth=1, http, 20 ms',
+): Result {
+  const [left, right] = [median(ours), median(peer)];
+  return { metric, ours: left, peer: right, peerName, unit, ratio: left / right };
+}
+
+export type Measurement = (bench: Bench, suffix: string) => Promise<Result[]>;
