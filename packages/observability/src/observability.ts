@@ -24,7 +24,7 @@ import { type WorkspaceHooks, workspaceHooks } from './instrument/workspace.ts';
 import { createEventLog } from './log/events.ts';
 import { createLog, type LogOptions } from './log/log.ts';
 import type { Collector } from './metrics/collectors.ts';
-import type { MetricCatalogue } from './metrics/definition.ts';
+import { hasOpenLabels, type MetricCatalogue } from './metrics/definition.ts';
 import type { Instruments } from './metrics/instruments.ts';
 import { createMeter, type Meter } from './metrics/meter.ts';
 import { TopK } from './metrics/top-k.ts';
@@ -206,6 +206,7 @@ function keepHouse(
 ): void {
   let refreshedAt = clock.monotonic();
   meter.collectors.add('observability', () => {
+    for (const { name } of meter.definitions().filter(hasOpenLabels)) own.overflow.add(0, name);
     own.series.set(meter.seriesCount());
     if (clock.monotonic() - refreshedAt < topRefresh) return;
     refreshedAt = clock.monotonic();

@@ -173,6 +173,25 @@ describe('metrics', () => {
     expect(() => createObservability({ service: 'x', metrics: { maxSeries: 0 } })).toThrow(/maxSeries/);
   });
 
+  it('shows what has not happened as 0, so that the first time is an increase', async () => {
+    await using obs = createObservability({ service: 'test', log: false });
+    const counts = { ready: 0, delayed: 0, leased: 0, dead: 0, waitingBytes: 0, sessions: 0 };
+    obs.watchQueue({
+      name: 'runs',
+      inspect: { counts: async () => ({ ...counts, paused: false, oldestReadyAge: 0 }) },
+    });
+    const text = await scrape(obs);
+    for (const line of [
+      'millrace_runs_finished_total{outcome="failed"} 0',
+      'millrace_mirror_healed_total 0',
+      'millrace_metrics_overflow_total{metric="millrace_jobs_total"} 0',
+      'millrace_lease_lost_total{queue="runs",reason="session"} 0',
+    ]) {
+      expect(text).toContain(line);
+    }
+    expect(text, 'not for labels that are open').not.toContain('millrace_jobs_total{');
+  });
+
   it('reads a queue’s counters once per scrape, and survives a store that hangs', async () => {
     const clock = manualClock();
     await using obs = createObservability({ service: 'test', log: false, clock });

@@ -44,9 +44,14 @@ export function idempotencyHooks(
       const facts = { ...attributes(execution), 'millrace.idempotency.fence': execution.fence };
       return tracing.span(`execute ${execution.operation}`, { attributes: facts }, () => next());
     },
-    onOutcome: ({ operation, outcome, durationMs }) => {
+    onOutcome: ({ store, operation, outcome, durationMs }) => {
       metrics.calls.add(1, operation, outcome);
       metrics.seconds.observe(durationMs / 1_000, operation, outcome);
+      if (outcome !== 'executed') return;
+      // It spoke with the store; and what has not happened to this operation yet is shown as 0.
+      metrics.storeUp.set(1, store);
+      metrics.takeovers.add(0, operation);
+      metrics.leaseLost.add(0, operation);
     },
     onTakeover: ({ operation, tenant, fence, attempt }) => {
       metrics.takeovers.add(1, operation);

@@ -93,9 +93,11 @@ function aroundHooks(
       });
     },
     aroundAttempt: (info, next) => {
+      const traced = tracing.enabled();
+      if (!traced && !bindJobs) return next();
       const { queue, id: jobId, attempt, tenant } = info;
       const bound = bindJobs ? () => context.run({ queue, jobId, attempt, tenant }, next) : next;
-      if (!tracing.enabled()) return bound();
+      if (!traced) return bound();
       const linked = attemptTrace === 'link';
       const origin = linked ? { root: true, links: [info.traceparent] } : { parent: info.traceparent };
       const options = { kind: 'consumer', attributes: attemptAttributes(info), ...origin } as const;
@@ -140,23 +142,23 @@ function flowHooks(
   return {
     onEnqueued: ({ queue, jobs, durationMs }) => {
       metrics.storeCall.observe(durationMs / 1_000, queue, 'enqueue');
-      for (const { name, status } of jobs) metrics.enqueued.add(1, queue, name, status);
+      forAlike(jobs, sameStatus, ({ name, status }, count) => metrics.enqueued.add(count, queue, name, status));
     },
     onClaimed: ({ queue, jobs, durationMs }) => {
       metrics.storeCall.observe(durationMs / 1_000, queue, 'claim');
       for (const { name, tenant, waitMs } of jobs) {
         metrics.wait.observe(waitMs / 1_000, queue, name);
-        metrics.tenantWait.observe(waitMs / 1_000, tenants.label(tenant));
+        metrics.tenantWait.observe(waitMs / 1_000, tenants.labelOf(tenant));
       }
     },
     onSettled: ({ queue, jobs }) => {
+      forAlike(jobs, sameEnd, ({ name, kind, errorCode, outcome }, count) => {
+        if (outcome === 'applied') metrics.jobs.add(count, queue, name, kind, errorClass(errorCode));
+        else metrics.staleSettlements.add(count, queue, kind);
+      });
       for (const job of jobs) {
         const { id, name, kind } = job;
-        if (job.outcome === 'stale') {
-          metrics.staleSettlements.add(1, queue, kind);
-          continue;
-        }
-        metrics.jobs.add(1, queue, name, kind, errorClass(job.errorCode));
+        if (job.outcome === 'stale') continue;
         metrics.run.observe(job.runMs / 1_000, queue, name, kind);
         metrics.tenantJobs.add(1, tenants.label(job.tenant), kind);
         const traceId = exemplars.size > 0 ? exemplars.get(id) : undefined;
@@ -166,6 +168,28 @@ function flowHooks(
       }
     },
   };
+}
+
+type EnqueuedJob = Parameters<QueueHooks['onEnqueued']>[0]['jobs'][number];
+type SettledJob = Parameters<QueueHooks['onSettled']>[0]['jobs'][number];
+
+const sameStatus = (a: EnqueuedJob, b: EnqueuedJob): boolean => a.name === b.name && a.status === b.status;
+const sameEnd = (a: SettledJob, b: SettledJob): boolean =>
+  a.name === b.name && a.kind === b.kind && a.outcome === b.outcome && a.errorCode === b.errorCode;
+
+/** Calls `visit` once per row of neighbours that are alike: most of a batch are, and a series is looked up once for all of them. */
+function forAlike<T>(
+  items: readonly T[],
+  alike: (a: T, b: T) => boolean,
+  visit: (one: T, count: number) => void,
+): void {
+  let from = 0;
+  for (let index = 1; index <= items.length; index += 1) {
+    const first = items[from] as T;
+    if (index < items.length && alike(first, items[index] as T)) continue;
+    visit(first, index - from);
+    from = index;
+  }
 }
 
 function troubleHooks(

@@ -141,6 +141,7 @@ function waitHooks(
   return {
     onAdmitted: ({ policy, waitMs }) => {
       for (const wait of waitMs) metrics.slotWait.observe(wait / 1_000, policy);
+      metrics.refused.add(0, policy, 'ERR_RATE_LIMITED');
       // A batch is decided in the context of only one of its callers: an event on that one's span would be a lie for the others.
       const [wait = 0] = waitMs;
       if (waitMs.length === 1 && wait > 0)

@@ -74,6 +74,24 @@ export function hasOpenLabels({ labels, values }: MetricDefinition): boolean {
   return labels.some((label) => values?.[label] === undefined);
 }
 
+/** More series than this are not made before something happened. */
+const maxReady = 64;
+
+/**
+ * Every combination of label values, where they are all closed and few. A counter shows these as 0 from its start on: `increase()` sees a
+ * first event only where there was a 0 before it, and a panel tells "nothing has failed" from "nothing is measured".
+ */
+export function readySeries({ type, labels, values = {} }: MetricDefinition): readonly (readonly string[])[] {
+  if (type !== 'counter') return [];
+  const sets = labels.map((label) => values[label]);
+  const count = sets.reduce((product, set) => product * (set?.length ?? Number.POSITIVE_INFINITY), 1);
+  if (count > maxReady) return [];
+  return sets.reduce<readonly (readonly string[])[]>(
+    (heads, set = []) => heads.flatMap((head) => set.map((value) => [...head, value])),
+    [[]],
+  );
+}
+
 function problemOf(definition: MetricDefinition): string | undefined {
   const { name, type, labels, values = {} } = definition;
   if (!/^[a-z][a-z0-9_]*$/.test(name)) return 'the name must be snake_case.';

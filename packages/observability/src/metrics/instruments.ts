@@ -1,4 +1,10 @@
-import { bucketEdges, type LabelValues, type MetricCatalogue, type MetricDefinition } from './definition.ts';
+import {
+  bucketEdges,
+  type LabelValues,
+  type MetricCatalogue,
+  type MetricDefinition,
+  readySeries,
+} from './definition.ts';
 import { type Series, SeriesTable, type SeriesTableOptions } from './series.ts';
 
 /** A number that only grows. */
@@ -71,6 +77,7 @@ export class NumberFamily {
       value: 0,
     });
     this.table = new SeriesTable({ ...options, definition, create });
+    for (const values of readySeries(definition)) this.table.find(values);
   }
 
   add(amount: number, ...labels: readonly string[]): void {

@@ -25,6 +25,11 @@ export class TopK {
     const count = this.#counts.get(name);
     if (count !== undefined) this.#counts.set(name, count + 1);
     else this.#admit(name);
+    return this.labelOf(name);
+  }
+
+  /** The label that a name has, without counting it: for the second metric of the same use. */
+  labelOf(name: string): string {
     if (this.#listed.has(name)) return name;
     if (this.#listed.size >= this.#places) return OTHER;
     this.#listed.add(name);

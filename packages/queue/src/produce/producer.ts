@@ -49,9 +49,15 @@ export function createProducer(parts: ProducerParts): Producer {
     const { instrumentation } = parts;
     if (instrumentation?.aroundEnqueue === undefined) return send(jobs);
     const traceparent = jobs[0]?.traceparent;
-    const events = jobs.map(({ id, name, tenant }) => ({ id, name, tenant }));
+    const info = {
+      queue,
+      // Made when somebody looks: most only measure the call.
+      get jobs() {
+        return jobs.map(({ id, name, tenant }) => ({ id, name, tenant }));
+      },
+    };
     return instrumentation.aroundEnqueue(
-      { queue, jobs: events, ...(traceparent !== undefined && { traceparent }) },
+      traceparent === undefined ? info : Object.assign(info, { traceparent }),
       (carrier) => send(carrier?.traceparent === undefined ? jobs : jobs.map((job) => ({ ...job, ...carrier }))),
     );
   }
