@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createQueue, defineJob, type EnqueueOptions } from '@millrace/queue';
+import { redisAdapter } from '@millrace/queue/redis';
 import { z } from 'zod';
-import { createQueue, defineJob, type EnqueueOptions } from '../../src/index.ts';
-import { redisAdapter } from '../../src/redis.ts';
 import { type Contender, countdown, type EnqueueShape, idlePause, inFlightOf, payload, range } from './contender.ts';
 
 const work = defineJob('work', z.object({ id: z.number(), t0: z.number(), pad: z.string() }));

@@ -1,4 +1,5 @@
 import type { ClaimedJob, NewJob } from '../../contract/index.ts';
+import { defaultMaxAttempts } from './lua/index.ts';
 
 /** Rare fields of a job, stored as JSON under short names: they are kept once per job. The scripts read them, too. */
 export interface Extras {
@@ -55,9 +56,23 @@ export function unescapeField(text: string): string {
     : text;
 }
 
-/** The part of a body that the producer knows; number and `readyAt` are put before it by the store. */
-export function encodeRest(job: NewJob): string {
-  const line = `${job.bytes},${job.cost},${job.priority},0,${job.maxAttempts},${escapeField(job.name)},${escapeField(job.tenant)}`;
+/** Whether all that the short form of a body leaves out is as the form supposes. */
+function isUsual(job: NewJob, length: number): boolean {
+  return (
+    job.maxAttempts === defaultMaxAttempts &&
+    job.tenant === '' &&
+    job.bytes === length &&
+    job.cost === 0 &&
+    job.priority === 0 &&
+    job.traceparent === undefined &&
+    !isSpecial(job)
+  );
+}
+
+/** The part of a body that the producer knows: all but the number, which the store puts before it. `length`: bytes of the payload. */
+export function encodeRest(job: NewJob, length: number): string {
+  if (isUsual(job, length)) return `${escapeField(job.name)}\n${job.payload}`;
+  const line = `,,${job.bytes},${job.cost},${job.priority},0,${job.maxAttempts},${escapeField(job.name)},${escapeField(job.tenant)}`;
   return `${line}\n${encodeExtras(job)}\n${job.payload}`;
 }
 
@@ -85,23 +100,60 @@ function isSpecial(job: NewJob): boolean {
   );
 }
 
+const signs = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
+const valueOfSign = new Uint8Array(128);
+for (let value = 0; value < signs.length; value += 1) valueOfSign[signs.charCodeAt(value)] = value;
+
+/** The sequence number at the start of a body: 9 signs of 6 bits. */
+function decodeNumber(body: string): number {
+  let number = 0;
+  for (let index = 0; index < numberLength; index += 1) {
+    number = number * 64 + (valueOfSign[body.charCodeAt(index)] ?? 0);
+  }
+  return number;
+}
+
+const numberLength = 9;
+
 /** Reads a body. */
 export function decodeBody(body: string): Body {
+  return body.charAt(numberLength) === ',' ? decodeLong(body) : decodeShort(body);
+}
+
+function decodeShort(body: string): Body {
+  const endOfLine = body.indexOf('\n', numberLength);
+  const payload = body.slice(endOfLine + 1);
+  return {
+    number: decodeNumber(body),
+    readyAt: '',
+    bytes: Buffer.byteLength(payload),
+    cost: 0,
+    priority: 0,
+    attempts: 0,
+    maxAttempts: defaultMaxAttempts,
+    name: unescapeField(body.slice(numberLength, endOfLine)),
+    tenant: '',
+    extras: noExtras,
+    payload,
+  };
+}
+
+function decodeLong(body: string): Body {
   const endOfLine = body.indexOf('\n');
   const endOfExtras = body.indexOf('\n', endOfLine + 1);
-  const fields = body.slice(0, endOfLine).split(',');
+  const fields = body.slice(numberLength + 1, endOfLine).split(',');
   const extras =
     endOfExtras === endOfLine + 1 ? noExtras : (JSON.parse(body.slice(endOfLine + 1, endOfExtras)) as Extras);
   return {
-    number: Number(fields[0]),
-    readyAt: fields[1] ?? '',
-    bytes: Number(fields[2]),
-    cost: Number(fields[3]),
-    priority: Number(fields[4]),
-    attempts: Number(fields[5]),
-    maxAttempts: Number(fields[6]),
-    name: unescapeField(fields[7] ?? ''),
-    tenant: unescapeField(fields[8] ?? ''),
+    number: decodeNumber(body),
+    readyAt: fields[0] ?? '',
+    bytes: Number(fields[1]),
+    cost: Number(fields[2]),
+    priority: Number(fields[3]),
+    attempts: Number(fields[4]),
+    maxAttempts: Number(fields[5]),
+    name: unescapeField(fields[6] ?? ''),
+    tenant: unescapeField(fields[7] ?? ''),
     extras,
     payload: body.slice(endOfExtras + 1),
   };

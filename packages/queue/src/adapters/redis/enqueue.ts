@@ -12,13 +12,14 @@ function specialOf(job: NewJob): string {
   return dedupe === undefined && children === 0 && delay === 0 ? '' : JSON.stringify({ ...dedupe, children, delay });
 }
 
-/** Arguments of the enqueue script. */
+/** Arguments of the enqueue script; see lua/enqueue.ts. */
 export function enqueueArguments(jobs: readonly NewJob[], atomic: boolean, scheduleMove = ''): Argument[] {
-  const args: Argument[] = [atomic ? 1 : 0, scheduleMove];
+  let text = '';
   for (const job of jobs) {
-    args.push(job.id, specialOf(job), encodeRest(job));
+    const length = Buffer.byteLength(job.payload);
+    text += `${job.id}\n${length} ${specialOf(job)}\n${encodeRest(job, length)}`;
   }
-  return args;
+  return [atomic ? 1 : 0, scheduleMove, text];
 }
 
 type Reply =

@@ -2,6 +2,7 @@ import { lua } from './lua.ts';
 
 /** Leases ready jobs to the session, in the order that the contract states. */
 export const claim: string = lua`
+local COMMA = 44
 local claimed, sessionFields, leaseFields = {}, {}, {}
 local firstFence = nextNumber(Q.fence)
 local leaseMiddle = ':' .. callNumber .. ':' .. digits(now) .. ':'
@@ -11,7 +12,7 @@ local function headCost(class, tenant)
     local id = call('LINDEX', lineOf(class, tenant.name), 0)
     if not id then return nil end
     local body = call('HGET', P .. 'b', id)
-    if body and not isTombstone(class, tenant.name, id) then return tonumber(string.match(body, '^%d+,[%dw]*,%d+,(%d+)')) end
+    if body and not isTombstone(class, tenant.name, id) then return tonumber(string.match(body, '^,[%dw]*,%d+,(%d+)', 10) or 0) end
     if not body then isTombstone(class, tenant.name, id) end
     call('LPOP', lineOf(class, tenant.name))
   end
@@ -60,12 +61,16 @@ local function startSpecial(id, cost, extras)
 end
 
 local function lease(id, body, tenant)
-  local bytes, cost, extras = string.match(body, '^%d+,[%dw]*,(%d+),(%d+),[^\n]*\n([^\n]*)\n')
-  bytes, cost = tonumber(bytes), tonumber(cost)
+  local bytes, cost, kind = #body - string.find(body, '\n', 10, true), 0, ''
+  if string.byte(body, 10) == COMMA then
+    local extras
+    bytes, cost, extras = string.match(body, '^,[%dw]*,(%d+),(%d+),[^\n]*\n([^\n]*)\n', 10)
+    bytes, cost = tonumber(bytes), tonumber(cost)
+    kind = startSpecial(id, cost, extras)
+  end
   Q.waitingBytes = Q.waitingBytes - bytes
   tenant.waitingBytes = tenant.waitingBytes - bytes
   charge(tenant, cost)
-  local kind = startSpecial(id, cost, extras)
   local fence = firstFence + #claimed / 2
   sessionFields[#sessionFields + 1] = id
   sessionFields[#sessionFields + 1] = digits(fence) .. leaseMiddle .. kind .. ':' .. tenant.name
@@ -192,13 +197,15 @@ local function claimUpTo(want)
   return not holdOfQueue() and call('EXISTS', P .. 'c') == 1
 end
 
+-- Answers the first of the fences.
 local function writeLeases()
-  if #claimed == 0 then return end
+  if #claimed == 0 then return '0' end
   Q.fence = firstFence + #claimed / 2 - 1
   callMany('HSET', 's:' .. session, sessionFields)
   callMany('HSET', 'l', leaseFields)
   for class, taken in pairs(readyTaken) do
     if taken > 0 then call('HINCRBY', P .. 'n', class, -taken) end
   end
+  return digits(firstFence)
 end
 `;

@@ -112,7 +112,7 @@ local function matches(job, state, filter)
   if filter.state and filter.state ~= state then return false end
   if filter.name and filter.name ~= job.name then return false end
   if filter.tenant and filter.tenant ~= job.tenant then return false end
-  if filter.after and tonumber(job.number) <= filter.after then return false end
+  if filter.after and job.number <= filter.after then return false end
   if filter.enqueuedBefore and math.floor(job.number / 1000) >= filter.enqueuedBefore then return false end
   if not filter.fingerprint then return true end
   local failure = lastFailure(job.id)
@@ -131,7 +131,7 @@ function operations.scan(input)
     end
     local job = parseJob(id, body)
     if matches(job, state or stateOf(job), input.filter) then
-      found[#found + 1] = job.number
+      found[#found + 1] = digits(job.number)
       found[#found + 1] = id
     end
   end

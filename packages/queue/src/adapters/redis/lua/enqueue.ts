@@ -1,22 +1,34 @@
 import { lua } from './lua.ts';
 
 /**
- * Stores jobs. ARGV: atomic, schedule guard (JSON or empty), then per job: id, special (JSON or empty), rest of the body.
+ * Stores jobs. ARGV: atomic, schedule guard (JSON or empty), then all jobs in one text (an argument each costs more than cutting it up):
+ * id, line end, bytes of the payload, a space, special (JSON or empty), line end, then the body without its number (see `jobs`).
  * Answers 1 when all were accepted, 0 when the guard refused, else per job 1, { id, replaced } or { scope, limit, retryAfter }.
  */
-export const enqueueMain: string = lua`
+export const enqueueHead: string = lua`
 local RETRY_AFTER = 1000
 local atomic = ARGV[1] == '1'
 local answers, ordinary = {}, true
 
--- What is needed of a job stands at the start of its body already; sending it twice would cost more than reading it.
 local requests = {}
-for base = 2, #ARGV - 1, 3 do
-  local rest = ARGV[base + 3]
-  local bytes, class, name = string.match(rest, '^(%d+),%d+,(%-?%d+),%d+,%d+,[^,]*,([^\n]*)\n')
-  requests[#requests + 1] = {
-    id = ARGV[base + 1], special = ARGV[base + 2], rest = rest, bytes = tonumber(bytes), class = class, name = name,
-  }
+
+-- What is needed of a job stands at the start of its body already; sending it twice would cost more than reading it.
+local function readRequests(text)
+  local at = 1
+  while at <= #text do
+    local id, length, special, from, name, past = string.match(text, '^([^\n]+)\n(%d+) ([^\n]*)\n()([^\n]*)\n()', at)
+    local bytes, class = tonumber(length), '0'
+    if string.byte(name) == 44 then
+      bytes, class, name = string.match(name, '^,[%dw]*,(%d+),%d+,(%-?%d+),%d+,%d+,[^,]*,(.*)$')
+      bytes, past = tonumber(bytes), string.find(text, '\n', past, true) + 1
+    else
+      name = ''
+    end
+    at = past + length
+    requests[#requests + 1] = {
+      id = id, special = special, rest = string.sub(text, from, at - 1), bytes = bytes, class = class, name = name,
+    }
+  end
 end
 
 local function overMark(scope, limits, waiting, count_, bytes)
@@ -72,12 +84,20 @@ local function readKnown()
   end
 end
 
+local function bodyOf(rest)
+  Q.number = nextNumber(Q.number)
+  return encodeNumber(Q.number) .. rest
+end
+`;
+
+/** Stores a job with a delay, a dedupe key or children. */
+export const enqueueSpecial: string = lua`
 -- New payload for a waiting job, its place stays.
 local function replacePayload(job, rest, bytes)
   local sign = stateOf(job) == 'ready' and 'ready' or 'delayed'
   count(job, sign, -1)
   job.bytes = bytes
-  job.payload = string.match(rest, '\n[^\n]*\n(.*)$')
+  job.payload = parseJob(job.id, encodeNumber(job.number) .. rest).payload
   count(job, sign, 1)
   storeJob(job)
 end
@@ -121,11 +141,6 @@ local function holdKey(holder, special, id)
   end
 end
 
-local function bodyOf(rest, readyAt)
-  Q.number = nextNumber(Q.number)
-  return digits(Q.number) .. ',' .. readyAt .. ',' .. rest
-end
-
 -- One with a delay, a dedupe key or children.
 local function enqueueSpecial(id, name, bytes, special, rest)
   local tenant = tenantOf(name)
@@ -139,11 +154,14 @@ local function enqueueSpecial(id, name, bytes, special, rest)
   local followUp = special.mode == 'keep-last' and holder and not holder.ends
   local waits = followUp or (special.children or 0) > 0
   local delay = special.mode == 'debounce' and (special.ttl or 0) or special.delay or 0
-  makeWaiting(parseJob(id, bodyOf(rest, '')), not waits and now + delay or nil)
+  makeWaiting(parseJob(id, bodyOf(rest)), not waits and now + delay or nil)
   if special.key then holdKey(holder, special, id) end
   return 1
 end
+`;
 
+/** Stores the others, and answers. */
+export const enqueueMain: string = lua`
 -- Jobs that are ready at once, the usual case, are stored and pushed together.
 local bodies, groups, groupList = {}, {}, {}
 
@@ -170,7 +188,7 @@ local function enqueuePlain(id, name, class, bytes, rest)
   local refused = not atomic and reject(tenant, 1, bytes)
   if refused then return refused end
   bodies[#bodies + 1] = id
-  bodies[#bodies + 1] = bodyOf(rest, '')
+  bodies[#bodies + 1] = bodyOf(rest)
   group.ids[#group.ids + 1] = id
   if tenant.ready == 0 then tenant.vtime = math.max(tenant.vtime, Q.vclock) end
   tenant.ready, Q.ready = tenant.ready + 1, Q.ready + 1
@@ -187,13 +205,14 @@ local function enqueueOne(request)
   else
     -- It may stand behind plain ones of this very call.
     flushPlain()
-    answer = enqueueSpecial(id, name, bytes, cjson.decode(request.special), rest)
+    answer = rare().enqueueSpecial(id, name, bytes, cjson.decode(request.special), rest)
   end
   if answer == 1 then known[id] = true end
   return answer
 end
 
-if ARGV[2] ~= '' and not moveSchedule(cjson.decode(ARGV[2])) then return 0 end
+if ARGV[2] ~= '' and not rare().moveSchedule(cjson.decode(ARGV[2])) then return 0 end
+readRequests(ARGV[3] or '')
 readKnown()
 local refusedAll = atomic and rejectAll()
 for _, request in ipairs(requests) do

@@ -6,6 +6,39 @@ local session, begin, leaseTime, callNumber = ARGV[1], ARGV[2] == '1', tonumber(
 local want, housekeeping, ending = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local lostCount, settleCount, extendCount, progressCount = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local HEAD = 11
+-- Ids that this call has settled.
+local seen = {}
+`;
+
+/** Calls that came in another order than they were made, and people's wishes. */
+export const exchangeRare: string = lua`
+-- Claims whose answers nobody will use go back. A repeated call (a client sent it again after a reconnect) is such a claim as well.
+local function returnCalls(info)
+  local lost = {}
+  for i = 1, lostCount do
+    lost[ARGV[HEAD + i]] = true
+    info[2] = math.max(info[2], tonumber(ARGV[HEAD + i]))
+  end
+  if callNumber <= info[1] then lost[ARGV[4]] = true end
+  local unused, held = {}, call('HGETALL', P .. 's:' .. session)
+  for i = 1, #held, 2 do
+    local fence, callOfLease = string.match(held[i + 1], LEASE)
+    if lost[callOfLease] then unused[#unused + 1] = { fence = tonumber(fence), id = held[i], session = session } end
+  end
+  returnUnused(unused)
+end
+
+local function cancelRequests()
+  local answer = {}
+  for _, id in ipairs(call('HKEYS', P .. 'a:' .. session)) do
+    local lease_ = leaseOf(id)
+    if lease_ then
+      answer[#answer + 1] = id
+      answer[#answer + 1] = lease_.fence
+    end
+  end
+  return answer
+end
 `;
 
 /** Settle, keep the session, sweep, promote, claim; then the answer. */
@@ -18,37 +51,6 @@ local function openSession()
   return packed and cmsgpack.unpack(packed) or { 0, 0, false, false }
 end
 
--- Claims whose answers nobody will use go back. A repeated call (a client sent it again after a reconnect) is such a claim as well.
-local function returnCalls(info)
-  local lost, any = {}, false
-  for i = 1, lostCount do
-    lost[ARGV[HEAD + i]] = true
-    info[2] = math.max(info[2], tonumber(ARGV[HEAD + i]))
-    any = true
-  end
-  if callNumber <= info[1] then lost[ARGV[4]], any = true, true end
-  if not any then return end
-  local unused, held = {}, call('HGETALL', P .. 's:' .. session)
-  for i = 1, #held, 2 do
-    local fence, callOfLease = string.match(held[i + 1], LEASE)
-    if lost[callOfLease] then unused[#unused + 1] = { fence = tonumber(fence), id = held[i], session = session } end
-  end
-  returnUnused(unused)
-end
-
-local function cancelRequests()
-  local answer = {}
-  if Q.asked == 0 then return answer end
-  for _, id in ipairs(call('HKEYS', P .. 'a:' .. session)) do
-    local lease_ = leaseOf(id)
-    if lease_ then
-      answer[#answer + 1] = id
-      answer[#answer + 1] = lease_.fence
-    end
-  end
-  return answer
-end
-
 -- Milliseconds until the first thing known; -1: nothing.
 local function nextDue()
   local _, untilTime = holdOfQueue()
@@ -56,34 +58,42 @@ local function nextDue()
   return first == HELD_FOR_EVER and -1 or math.max(0, math.ceil(first - now))
 end
 
-local expired = {}
+local expired, dueSchedules = {}, {}
+local promoted, forgotten = 0, 0
+
+-- Schedules are looked at with the rest: Q.due is a bound of their times, too.
+local function sweepWhatIsDue()
+  if now < Q.due then return end
+  promoted, forgotten = rare().sweepAll(housekeeping, expired)
+  dueSchedules = call('ZRANGEBYSCORE', P .. 'yn', '-inf', now, 'LIMIT', 0, 20)
+end
+
 local info = openSession()
 if not info then
-  local promoted, forgotten = sweepAll(housekeeping, expired)
+  sweepWhatIsDue()
   save()
   return { now, 'lost', '', '', '', '0', {}, {}, -1, 0, {}, promoted, expired, forgotten }
 end
 local at = HEAD + lostCount
-local settled = settleAll(at, settleCount)
-local extended = extendAll(at + settleCount * 3, extendCount)
-local progressed = noteProgress(at + (settleCount + extendCount) * 3, progressCount)
-returnCalls(info)
+local settled = settleCount > 0 and settleAll(at, settleCount) or ''
+local extended = extendCount > 0 and rare().extendAll(at + settleCount * 3, extendCount) or ''
+local progressed = progressCount > 0 and rare().noteProgress(at + (settleCount + extendCount) * 3, progressCount) or ''
+if lostCount > 0 or callNumber <= info[1] then rare().returnCalls(info) end
 info[1] = math.max(info[1], callNumber)
 info[3], info[4] = ending, ending
 call('HSET', P .. 'si', session, cmsgpack.pack(info))
 call('ZADD', P .. 'ss', ending and 0 or now + leaseTime, session)
 dueAt(ending and 0 or now + leaseTime)
-local promoted, forgotten = sweepAll(housekeeping, expired)
-local more = false
+sweepWhatIsDue()
+local claimed, firstFence, more = {}, '0', false
 if want > 0 and not ending and callNumber > info[2] then
-  more = claimUpTo(want)
-  writeLeases()
+  more = claiming().claimUpTo(want)
+  claimed, firstFence = claiming().claimed, claiming().writeLeases()
 end
-local dueSchedules = call('ZRANGEBYSCORE', P .. 'yn', '-inf', now, 'LIMIT', 0, 20)
 saveTenants()
 saveQueue(want > 0 and #claimed < want * 2)
 return {
-  now, 'open', settled, extended, progressed, digits(firstFence), claimed, cancelRequests(), nextDue(), more and 1 or 0,
-  dueSchedules, promoted, expired, forgotten,
+  now, 'open', settled, extended, progressed, firstFence, claimed, Q.asked > 0 and rare().cancelRequests() or {}, nextDue(),
+  more and 1 or 0, dueSchedules, promoted, expired, forgotten,
 }
 `;

@@ -1,17 +1,32 @@
 import { lua } from './lua.ts';
 
 /**
- * A job's body is one field of the hash `b`: `number,readyAt,bytes,cost,priority,attempts,maxAttempts,name,tenant`, a line of extras
- * (JSON, or nothing), then the payload. `number` is the job's sequence number: microseconds of its enqueueing, made unique.
- * `readyAt` is empty when that is the time it became ready, `w` while it waits for other jobs. Names and tenants have `%`, `,` and line ends escaped.
+ * A job's body is one field of the hash `b`. It begins with the job's sequence number in 9 signs: microseconds of its enqueueing, made unique.
+ * For the usual job `name`, a line end and the payload follow. One that is not all defaults has
+ * `,readyAt,bytes,cost,priority,attempts,maxAttempts,name,tenant`, a line of extras (JSON, or nothing), then the payload.
+ * `readyAt` is empty when that is the time it was enqueued, `w` while it waits for other jobs. Names and tenants have `%`, `,` and line ends escaped.
  * A claim does not change the body. Where a job is: in `l` leased, in `z` delayed, in `f` finished, else ready (or `w`).
  * Failures, logs and progress live in `m`, for the few that have any.
  */
 export const jobs: string = lua`
-local BODY = '^(%d+),([%dw]*),(%d+),(%d+),(%-?%d+),(%d+),(%d+),([^,]*),([^\n]*)\n([^\n]*)\n(.*)$'
+local LONG = '^,([%dw]*),(%d+),(%d+),(%-?%d+),(%d+),(%d+),([^,]*),([^\n]*)\n([^\n]*)\n(.*)$'
+
+local function decodeNumber(signs)
+  local number = 0
+  for i = 1, 9 do number = number * 64 + string.find(SIGNS, string.sub(signs, i, i), 1, true) - 1 end
+  return number
+end
 
 local function parseJob(id, body)
-  local number, readyAt, bytes, cost, priority, attempts, maxAttempts, name, tenant, extras, payload = string.match(body, BODY)
+  local number = decodeNumber(body)
+  if string.sub(body, 10, 10) ~= ',' then
+    local name, payload = string.match(body, '^([^\n]*)\n(.*)$', 10)
+    return {
+      id = id, number = number, readyAt = '', bytes = #payload, cost = 0, priority = 0, attempts = 0, maxAttempts = MAX_ATTEMPTS,
+      name = name, tenant = '', extras = {}, payload = payload,
+    }
+  end
+  local readyAt, bytes, cost, priority, attempts, maxAttempts, name, tenant, extras, payload = string.match(body, LONG, 10)
   return {
     id = id, number = number, readyAt = readyAt, bytes = tonumber(bytes), cost = tonumber(cost), priority = tonumber(priority),
     attempts = tonumber(attempts), maxAttempts = tonumber(maxAttempts), name = name, tenant = tenant,
@@ -19,10 +34,11 @@ local function parseJob(id, body)
   }
 end
 
+-- Always the long form: who is formatted anew is rare.
 local function formatJob(job)
   local extras = next(job.extras) and cjson.encode(job.extras) or ''
   return table.concat({
-    job.number, job.readyAt, digits(job.bytes), digits(job.cost), job.priority, job.attempts, job.maxAttempts, job.name,
+    encodeNumber(job.number), job.readyAt, digits(job.bytes), digits(job.cost), job.priority, job.attempts, job.maxAttempts, job.name,
     job.tenant .. '\n' .. extras .. '\n' .. job.payload,
   }, ',')
 end
@@ -45,6 +61,22 @@ local function stateOf(job)
   if call('HEXISTS', P .. 'l', job.id) == 1 then return 'leased' end
   if job.readyAt == 'w' or call('ZSCORE', P .. 'z', job.id) then return 'delayed' end
   return 'ready'
+end
+
+local function count(job, state, sign)
+  local tenant = tenantOf(job.tenant)
+  -- Who was idle starts at the present virtual time.
+  if state == 'ready' and tenant.ready == 0 then tenant.vtime = math.max(tenant.vtime, Q.vclock) end
+  tenant[state] = tenant[state] + sign
+  Q[state] = Q[state] + sign
+  tenant.waitingBytes = tenant.waitingBytes + sign * job.bytes
+  Q.waitingBytes = Q.waitingBytes + sign * job.bytes
+end
+
+local function buryReady(job)
+  call('HINCRBY', P .. 'n', job.priority, -1)
+  Q.graves = Q.graves + 1
+  call('HINCRBY', P .. 'x', job.priority .. ':' .. job.tenant .. '\n' .. job.id, 1)
 end
 
 local function memoOf(id)
@@ -74,7 +106,7 @@ local function standsBefore(id, job)
   local other = parseJob(id, body)
   local mine, theirs = readyAtOf(job), readyAtOf(other)
   if mine ~= theirs then return theirs < mine end
-  return tonumber(other.number) < tonumber(job.number)
+  return other.number < job.number
 end
 
 -- How far from the head a job that was given back looks for its old place.

@@ -30,6 +30,27 @@ local function nextNumber(last)
   return math.max(last + 1, micros)
 end
 
+-- In 9 signs that sort as the numbers do. Numbers made in one call begin alike.
+local SIGNS = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz'
+local knownHigh, knownPrefix
+
+local function signOf(value)
+  return string.sub(SIGNS, value + 1, value + 1)
+end
+
+local function encodeNumber(number)
+  local high = math.floor(number / 4096)
+  local low = number - high * 4096
+  if high ~= knownHigh then
+    knownHigh, knownPrefix = high, ''
+    for _ = 1, 7 do
+      knownPrefix = signOf(high % 64) .. knownPrefix
+      high = math.floor(high / 64)
+    end
+  end
+  return knownPrefix .. signOf(math.floor(low / 64)) .. signOf(low % 64)
+end
+
 -- A hint goes out at once when a worker is idle, else (the note of that may have been lost) at most this often, in milliseconds.
 local HINT_EVERY = 50
 local hints = {}

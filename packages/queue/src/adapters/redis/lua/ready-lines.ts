@@ -54,16 +54,6 @@ local function letIn(tenant)
   hints.ready = true
 end
 
-local function count(job, state, sign)
-  local tenant = tenantOf(job.tenant)
-  -- Who was idle starts at the present virtual time.
-  if state == 'ready' and tenant.ready == 0 then tenant.vtime = math.max(tenant.vtime, Q.vclock) end
-  tenant[state] = tenant[state] + sign
-  Q[state] = Q[state] + sign
-  tenant.waitingBytes = tenant.waitingBytes + sign * job.bytes
-  Q.waitingBytes = Q.waitingBytes + sign * job.bytes
-end
-
 -- The line has length ids now, added of them new.
 local function noteReady(tenant, class, length, added)
   if length == added then
@@ -81,12 +71,6 @@ local function pushReady(tenant, class, ids)
     length = call('RPUSH', lineOf(class, tenant.name), unpack(ids, first, math.min(first + 999, #ids)))
   end
   noteReady(tenant, class, length, #ids)
-end
-
-local function buryReady(job)
-  call('HINCRBY', P .. 'n', job.priority, -1)
-  Q.graves = Q.graves + 1
-  call('HINCRBY', P .. 'x', job.priority .. ':' .. job.tenant .. '\n' .. job.id, 1)
 end
 
 -- Drops a tombstone that has reached the head of its line.

@@ -1,9 +1,7 @@
 import { lua } from './lua.ts';
 
-/** Ends attempts. Plain acks (no result, no extras, nothing kept) never touch the body; they are removed in one command each per key. */
+/** Ends attempts, the usual way. Plain acks (no result, no extras, nothing kept) never touch the body; they are removed in one command each per key. */
 export const settle: string = lua`
-local seen = {}
-
 -- Fence, kind and tenant of the leases that this session has of these ids; nothing where it has none.
 local function readLeases(ids)
   local found, names, seenNames = {}, {}, {}
@@ -21,35 +19,13 @@ local function readLeases(ids)
   return found
 end
 
--- Nothing: ack. r and text: ack with this result. Else JSON { k: kind, d: delay, c: cost, f: failure as JSON, r: result }.
-local function readDetail(detail)
-  if detail == '' then return {} end
-  if string.sub(detail, 1, 1) == 'r' then return { r = string.sub(detail, 2) } end
-  return cjson.decode(detail)
-end
-
-local function settleFully(id, detail)
-  local job = loadJob(id)
-  local kind = detail.k or 'ack'
-  local notRun = kind == 'release' or kind == 'snooze'
-  local cancelled = endLease(job, session, detail.c or (notRun and 0 or job.cost))
-  if not notRun then job.attempts = job.attempts + 1 end
-  if detail.f then addFailure(id, detail.f) end
-  if kind == 'ack' then finishJob(job, 'succeeded', detail.r)
-  elseif kind == 'cancelled' then finishJob(job, 'cancelled')
-  elseif kind == 'dead' then finishJob(job, 'dead')
-  elseif kind == 'release' then giveBack(job, cancelled)
-  else comeBack(job, now + detail.d, cancelled) end
-end
-
 local function ackPlain(plain)
   if #plain == 0 then return end
   Q.leased = Q.leased - #plain
   callMany('HDEL', 's:' .. session, plain)
   callMany('HDEL', 'l', plain)
   callMany('HDEL', 'b', plain)
-  for _, id in ipairs(Q.memos > 0 and plain or {}) do dropMemo(id) end
-  for _, id in ipairs(Q.asked > 0 and plain or {}) do Q.asked = Q.asked - call('HDEL', P .. 'a:' .. session, id) end
+  if Q.memos > 0 or Q.asked > 0 then rare().dropNotes(plain) end
 end
 
 -- Takes count_ settlements of three arguments each from ARGV; answers a mark for each: 1 applied, 0 stale.
@@ -71,7 +47,7 @@ local function settleAll(base, count_)
     elseif detail == 'back' then
       released[#released + 1] = { fence = tonumber(fence), id = id, session = session }
     else
-      settleFully(id, readDetail(detail))
+      rare().settleFully(id, detail)
     end
     if not marks[i] then
       marks[i] = '1'
@@ -80,8 +56,40 @@ local function settleAll(base, count_)
   end
   ackPlain(plain)
   for tenant in pairs(ended) do letIn(tenant) end
-  returnUnused(released)
+  if #released > 0 then rare().returnUnused(released) end
   return table.concat(marks)
+end
+`;
+
+/** Ends attempts in any other way, extends leases, notes progress. */
+export const settleRare: string = lua`
+-- Nothing: ack. r and text: ack with this result. Else JSON { k: kind, d: delay, c: cost, f: failure as JSON, r: result }.
+local function readDetail(detail)
+  if detail == '' then return {} end
+  if string.sub(detail, 1, 1) == 'r' then return { r = string.sub(detail, 2) } end
+  return cjson.decode(detail)
+end
+
+local function settleFully(id, text)
+  local job, detail = loadJob(id), readDetail(text)
+  local kind = detail.k or 'ack'
+  local notRun = kind == 'release' or kind == 'snooze'
+  local cancelled = endLease(job, session, detail.c or (notRun and 0 or job.cost))
+  if not notRun then job.attempts = job.attempts + 1 end
+  if detail.f then addFailure(id, detail.f) end
+  if kind == 'ack' then finishJob(job, 'succeeded', detail.r)
+  elseif kind == 'cancelled' then finishJob(job, 'cancelled')
+  elseif kind == 'dead' then finishJob(job, 'dead')
+  elseif kind == 'release' then giveBack(job, cancelled)
+  else comeBack(job, now + detail.d, cancelled) end
+end
+
+-- What is known of plain jobs besides their bodies.
+local function dropNotes(ids)
+  for _, id in ipairs(ids) do
+    dropMemo(id)
+    if Q.asked > 0 then Q.asked = Q.asked - call('HDEL', P .. 'a:' .. session, id) end
+  end
 end
 
 local function holds(id, fence)

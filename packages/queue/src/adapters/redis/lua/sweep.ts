@@ -126,9 +126,8 @@ local function lookAhead()
   end
 end
 
--- Answers how many were promoted and forgotten; notes the expired.
+-- For when Q.due is over. Answers how many were promoted and forgotten; notes the expired.
 local function sweepAll(limit, expired)
-  if now < Q.due then return 0, 0 end
   Q.due = HELD_FOR_EVER
   expireSessions(limit, expired)
   expireLeases(limit, expired)

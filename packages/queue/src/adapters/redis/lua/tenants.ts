@@ -76,6 +76,7 @@ local function saveTenant(tenant, out)
 end
 
 local function saveTenants()
+  if not next(tenants) then return end
   local out = { rows = {}, names = {}, gone = {}, busy = {} }
   for _, tenant in pairs(tenants) do saveTenant(tenant, out) end
   callMany('HSET', 't', out.rows)
