@@ -20,7 +20,8 @@ export interface Attempt {
   /** Cost units that the handler reported. */
   cost: number | undefined;
   progress: { value: unknown } | undefined;
-  logs: string[];
+  /** References to logs that have not been told to the store. */
+  logs: string[] | undefined;
   /** Nothing more is to be said about it to the store: settled, or its lease is lost. */
   over: boolean;
   /** Monotonic; undefined until the handler has ended. */
@@ -75,7 +76,7 @@ class LiveAttempt implements Attempt {
   endedAt: number | undefined;
   cost: number | undefined;
   progress: { value: unknown } | undefined;
-  logs: string[] = [];
+  logs: string[] | undefined;
   over = false;
   #controller: AbortController | undefined;
   #leaseEndsAt: number | undefined;

@@ -39,8 +39,9 @@ export function createBuffer(handlerOf: (name: string) => Handler | BatchHandler
   }
 
   function next(free: number, now: number): Startable | undefined {
-    const passed = new Set<string>();
-    for (const [index, attempt] of attempts.entries()) {
+    let passed: Set<string> | undefined;
+    for (let index = 0; index < attempts.length; index += 1) {
+      const attempt = attempts[index] as Attempt;
       const { name } = attempt.job;
       const slots = slotsOf(attempt);
       const handler = handlerOf(name);
@@ -49,7 +50,8 @@ export function createBuffer(handlerOf: (name: string) => Handler | BatchHandler
         attempts.splice(index, 1);
         return { attempts: [attempt], slots };
       }
-      const together = passed.has(name) || slots > free ? undefined : batchAt(attempt, handler, now);
+      const together = passed?.has(name) || slots > free ? undefined : batchAt(attempt, handler, now);
+      passed ??= new Set();
       passed.add(name);
       if (together === undefined) continue;
       const taken = new Set(together);

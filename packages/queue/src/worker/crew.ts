@@ -198,23 +198,36 @@ export class Crew {
       const free = this.#usedSlots === 0 ? Number.POSITIVE_INFINITY : this.concurrency - this.#usedSlots;
       const next = free > 0 ? this.#buffer.next(free, this.#now()) : undefined;
       if (next === undefined) return;
-      const live = next.attempts.filter((attempt) => !attempt.isExpired());
-      for (const attempt of next.attempts) if (!live.includes(attempt)) this.#abandon(attempt);
+      const live = this.#liveOf(next.attempts);
       if (live.length === 0) continue;
       this.#usedSlots += next.slots;
-      void this.#run(live).finally(() => this.#free(next.slots));
+      void this.#run(live, next.slots);
     }
   }
 
-  async #run(attempts: readonly Attempt[]): Promise<void> {
+  /** Without those whose own lease may be over. */
+  #liveOf(attempts: readonly Attempt[]): readonly Attempt[] {
+    const live: Attempt[] = [];
+    for (const attempt of attempts) {
+      if (attempt.isExpired()) this.#abandon(attempt);
+      else live.push(attempt);
+    }
+    return live;
+  }
+
+  async #run(attempts: readonly Attempt[], slots: number): Promise<void> {
     const [first] = attempts as [Attempt, ...Attempt[]];
     const handler = this.#handlerOf(first.job.name);
-    if (isBatch(handler) && first.definition !== undefined) {
-      await runBatch(this.#runParts, attempts, first.definition, handler, (attempt, ending) =>
-        this.#ended(attempt, ending),
-      );
-    } else {
-      this.#ended(first, await runOne(this.#runParts, first, handler as Handler));
+    try {
+      if (isBatch(handler) && first.definition !== undefined) {
+        await runBatch(this.#runParts, attempts, first.definition, handler, (attempt, ending) =>
+          this.#ended(attempt, ending),
+        );
+      } else {
+        this.#ended(first, await runOne(this.#runParts, first, handler as Handler));
+      }
+    } finally {
+      this.#free(slots);
     }
   }
 
@@ -288,6 +301,6 @@ export class Crew {
     const { progress } = attempt;
     attempt.progress = undefined;
     const value = progress === undefined ? undefined : await encodeValue(this.#parts.codec, progress.value);
-    this.#link?.outbox.progress(attempt, value, attempt.logs.splice(0));
+    this.#link?.outbox.progress(attempt, value, attempt.logs?.splice(0) ?? []);
   }
 }

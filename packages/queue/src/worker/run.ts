@@ -1,3 +1,4 @@
+import { type Awaitable, chain } from '../awaitable.ts';
 import type { Clock } from '../clock.ts';
 import { type Codec, decodeValue, encodeValue } from '../codec.ts';
 import { PayloadTooLargeError } from '../errors.ts';
@@ -22,15 +23,20 @@ export interface RunParts {
 /** A job whose name this process does not know waits this long for one that does (a rolling deployment). */
 const unknownNameDelay = 5_000;
 
+const plainAck: Ending = { kind: 'ack' };
+
 /** Runs one job to its ending. Never rejects. */
 export async function runOne(parts: RunParts, attempt: Attempt, handler: Handler): Promise<Ending> {
   const { definition } = attempt;
   if (definition === undefined) return { kind: 'snooze', delay: unknownNameDelay };
   attempt.begin();
   try {
-    const job = await toJob(parts, attempt, definition);
-    const result = await around(parts, attempt, async () => handler(job, parts.context(attempt)));
-    return await succeed(parts, attempt, result);
+    // Waiting for what is there already would cost each job several turns of the microtask queue.
+    const pending = toJob(parts, attempt, definition);
+    const job = pending instanceof Promise ? await pending : pending;
+    const result = await around(parts, attempt, () => handler(job, parts.context(attempt)));
+    const ending = succeed(parts, attempt, result);
+    return ending instanceof Promise ? await ending : ending;
   } catch (error) {
     return fail(parts, attempt, definition, error);
   }
@@ -70,8 +76,8 @@ async function runTogether(
 ): Promise<(index: number) => Outcome> {
   const jobs = good.map(({ job }) => job);
   const contexts = good.map(({ attempt }) => parts.context(attempt));
-  const call = async (): Promise<unknown> => handler.run(jobs, contexts);
-  const wrapped = good.reduceRight<() => Promise<unknown>>(
+  const call = (): unknown => handler.run(jobs, contexts);
+  const wrapped = good.reduceRight<() => unknown>(
     (next, { attempt }) =>
       () =>
         around(parts, attempt, next),
@@ -86,33 +92,37 @@ async function runTogether(
   }
 }
 
-async function toJob(parts: RunParts, { job }: Attempt, definition: JobDefinition): Promise<Job> {
-  const payload = await validate(definition, await decodeValue(parts.codec, job.payload));
-  return {
+function toJob(parts: RunParts, { job }: Attempt, definition: JobDefinition): Awaitable<Job> {
+  const decoded = decodeValue(parts.codec, job.payload);
+  const payload = chain(decoded, (value) => validate(definition, value));
+  return chain(payload, (valid) => ({
     id: job.id,
     name: job.name,
-    payload,
+    payload: valid,
     tenant: job.tenant,
     priority: job.priority,
     attempt: job.attempt,
     maxAttempts: job.maxAttempts,
     enqueuedAt: job.enqueuedAt,
-  };
+  }));
 }
 
-function around<T>(parts: RunParts, { job }: Attempt, next: () => Promise<T>): Promise<T> {
+function around<T>(parts: RunParts, { job }: Attempt, next: () => T | Promise<T>): T | Promise<T> {
   const wrap = parts.instrumentation?.aroundAttempt;
   if (wrap === undefined) return next();
   const { queue } = parts;
   const { id, name, tenant, attempt, fence, waitMs, traceparent } = job;
   const info: AttemptInfo = { queue, id, jobId: id, name, tenant, attempt, fence, waitMs };
   const traced = traceparent === undefined ? info : { ...info, traceparent };
-  return wrap.call(parts.instrumentation, traced, next) as Promise<T>;
+  return wrap.call(parts.instrumentation, traced, async () => next()) as Promise<T>;
 }
 
-async function succeed(parts: RunParts, { job }: Attempt, value: unknown): Promise<Ending> {
-  const result = await encodeValue(parts.codec, value);
-  if (result === undefined) return { kind: 'ack' };
+function succeed(parts: RunParts, attempt: Attempt, value: unknown): Awaitable<Ending> {
+  return chain(encodeValue(parts.codec, value), (result) => acknowledge(parts, attempt, result));
+}
+
+function acknowledge(parts: RunParts, { job }: Attempt, result: string | undefined): Ending {
+  if (result === undefined) return plainAck;
   const bytes = Buffer.byteLength(result);
   if (bytes <= parts.maxPayloadBytes) return { kind: 'ack', result };
   // The work is done, so it must not run again; but a result that is dropped in silence would be missed.

@@ -1,4 +1,4 @@
-import type { ExchangeAnswer, ExchangeRequest, FencedOutcome, Settlement } from '../../contract/index.ts';
+import type { ClaimedJob, ExchangeAnswer, ExchangeRequest, FencedOutcome, Settlement } from '../../contract/index.ts';
 import { claimedJob, unescapeField } from './body.ts';
 import type { Argument } from './client.ts';
 
@@ -16,13 +16,24 @@ function detailOf(settlement: Settlement): string {
   });
 }
 
+/** All in one text: an argument each costs both sides more than cutting it up. */
+function settlementsText(settle: readonly Settlement[]): string {
+  let text = '';
+  for (const settlement of settle) {
+    const detail = detailOf(settlement);
+    const length = detail === '' ? 0 : Buffer.byteLength(detail);
+    text += `${settlement.jobId}\n${settlement.fence} ${length}\n${detail}`;
+  }
+  return text;
+}
+
 /** Arguments of the exchange script. */
 export function exchangeArguments(request: ExchangeRequest): Argument[] {
   const { settle, extend, progress, lostCalls } = request;
   const args: Argument[] = [request.session, request.begin ? 1 : 0, request.lease, request.call, request.claim];
   args.push(request.housekeeping, request.end ? 1 : 0, lostCalls.length, settle.length, extend.length, progress.length);
   args.push(...lostCalls);
-  for (const settlement of settle) args.push(settlement.jobId, settlement.fence, detailOf(settlement));
+  if (settle.length > 0) args.push(settlementsText(settle));
   for (const { jobId, fence, visibility } of extend) args.push(jobId, fence, visibility);
   for (const { jobId, fence, value, logs } of progress) args.push(jobId, fence, JSON.stringify({ value, logs }));
   return args;
@@ -70,7 +81,7 @@ export function exchangeAnswer(request: ExchangeRequest, reply: unknown): Exchan
     settled: outcomes(request.settle.length, settled),
     extended: outcomes(request.extend.length, extended),
     progressed: outcomes(request.progress.length, progressed),
-    claimed: groups(claimed, 2).map(([id = '', body = ''], index) => claimedJob(id, body, fence + index, now)),
+    claimed: claimedJobs(claimed, fence, now),
     cancelRequests: groups(cancels, 2).map(([jobId = '', fenceText]) => ({ jobId, fence: Number(fenceText) })),
     ...(nextDue >= 0 && { nextDue }),
     more: more === 1,
@@ -80,7 +91,17 @@ export function exchangeAnswer(request: ExchangeRequest, reply: unknown): Exchan
 }
 
 function outcomes(length: number, marks: string): FencedOutcome[] {
-  return Array.from({ length }, (_, index) => (marks[index] === '1' ? 'applied' : 'stale'));
+  const answers: FencedOutcome[] = [];
+  for (let index = 0; index < length; index += 1) answers.push(marks[index] === '1' ? 'applied' : 'stale');
+  return answers;
+}
+
+function claimedJobs(flat: readonly string[], firstFence: number, now: number): ClaimedJob[] {
+  const jobs: ClaimedJob[] = [];
+  for (let index = 0; index < flat.length; index += 2) {
+    jobs.push(claimedJob(flat[index] ?? '', flat[index + 1] ?? '', firstFence + index / 2, now));
+  }
+  return jobs;
 }
 
 function expiredLease([

@@ -1,6 +1,6 @@
 import { lua } from './lua.ts';
 
-/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes; then these. */
+/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes; then these, all settlements in one text. */
 export const exchangeHead: string = lua`
 local session, begin, leaseTime, callNumber = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
 local want, housekeeping, ending = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
@@ -74,10 +74,10 @@ if not info then
   save()
   return { now, 'lost', '', '', '', '0', {}, {}, -1, 0, {}, promoted, expired, forgotten }
 end
-local at = HEAD + lostCount
-local settled = settleCount > 0 and settleAll(at, settleCount) or ''
-local extended = extendCount > 0 and rare().extendAll(at + settleCount * 3, extendCount) or ''
-local progressed = progressCount > 0 and rare().noteProgress(at + (settleCount + extendCount) * 3, progressCount) or ''
+local at = HEAD + lostCount + (settleCount > 0 and 1 or 0)
+local settled = settleCount > 0 and settleAll(ARGV[at]) or ''
+local extended = extendCount > 0 and rare().extendAll(at, extendCount) or ''
+local progressed = progressCount > 0 and rare().noteProgress(at + extendCount * 3, progressCount) or ''
 if lostCount > 0 or callNumber <= info[1] then rare().returnCalls(info) end
 info[1] = math.max(info[1], callNumber)
 info[3], info[4] = ending, ending

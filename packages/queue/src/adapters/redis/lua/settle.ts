@@ -2,13 +2,14 @@ import { lua } from './lua.ts';
 
 /** Ends attempts, the usual way. Plain acks (no result, no extras, nothing kept) never touch the body; they are removed in one command each per key. */
 export const settle: string = lua`
--- Fence, kind and tenant of the leases that this session has of these ids; nothing where it has none.
+-- Fence, kind and tenant, one after another, of the leases that this session has of these ids; false where it has none.
 local function readLeases(ids)
-  local found, names, seenNames = {}, {}, {}
+  local found, last, names, seenNames = {}, 0, {}, {}
   for first = 1, #ids, 1000 do
     for _, packed in ipairs(call('HMGET', P .. 's:' .. session, unpack(ids, first, math.min(first + 999, #ids)))) do
       local fence, kind, name = string.match(packed or '', '^(%d+):%d+:%d+:(.?):(.*)$')
-      found[#found + 1] = { fence, kind, name }
+      found[last + 1], found[last + 2], found[last + 3] = fence or false, kind, name
+      last = last + 3
       if name and not seenNames[name] and #names < 1000 then
         seenNames[name] = true
         names[#names + 1] = name
@@ -28,16 +29,28 @@ local function ackPlain(plain)
   if Q.memos > 0 or Q.asked > 0 then rare().dropNotes(plain) end
 end
 
--- Takes count_ settlements of three arguments each from ARGV; answers a mark for each: 1 applied, 0 stale.
-local function settleAll(base, count_)
-  local ids, marks, plain, released, ended = {}, {}, {}, {}, {}
-  for i = 1, count_ do ids[i] = ARGV[base + i * 3 - 2] end
+-- Takes the settlements out of the text: ids, fences and details.
+local function readSettlements(text)
+  local ids, fences, details, at = {}, {}, {}, 1
+  while at <= #text do
+    local id, fence, length, past = string.match(text, '^([^\n]+)\n(%d+) (%d+)\n()', at)
+    at = past + length
+    local i = #ids + 1
+    ids[i], fences[i], details[i] = id, fence, string.sub(text, past, at - 1)
+  end
+  return ids, fences, details
+end
+
+-- Answers a mark for each: 1 applied, 0 stale.
+local function settleAll(text)
+  local ids, fences, details = readSettlements(text)
+  local marks, plain, released, ended = {}, {}, {}, {}
   local found = readLeases(ids)
   local forgetAcked = Q.settings.retention.succeeded.count == 0
   for i, id in ipairs(ids) do
-    local fence, kind, name = found[i][1], found[i][2], found[i][3]
-    local detail = ARGV[base + i * 3]
-    if fence ~= ARGV[base + i * 3 - 1] or seen[id] then
+    local fence, kind, name = found[i * 3 - 2], found[i * 3 - 1], found[i * 3]
+    local detail = details[i]
+    if fence ~= fences[i] or seen[id] then
       marks[i] = '0'
     elseif (detail == '' or string.sub(detail, 1, 1) == 'r') and kind == '' and forgetAcked then
       plain[#plain + 1] = id
