@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createObservability, type Observability } from '@millrace/observability';
 import type { Store } from '@millrace/ratelimit';
 import { createWorkspaceManager, type Protocol, type WorkspaceManager } from '@millrace/workspace';
@@ -8,11 +7,9 @@ import type { Closing } from './closing.ts';
 import { type Config, ConfigError, maskSecrets } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/open.ts';
 import { openEmbeddedPostgres } from './embedded/postgres.ts';
-import type { Executor } from './executors/executor.ts';
-import { processExecutor } from './executors/process.ts';
 import { type Forges, openForges } from './forge/open.ts';
 import { openLimits } from './limits.ts';
-import { directoryStore } from './objects/directory.ts';
+import { openObjects } from './objects/open.ts';
 import type { ObjectStore } from './objects/store.ts';
 import { openRelay } from './relay/open.ts';
 import type { Relay } from './relay/relay.ts';
@@ -25,7 +22,6 @@ export interface Parts {
   readonly queue: RunQueue;
   readonly relay: Relay;
   readonly objects: ObjectStore;
-  readonly executor: Executor;
   readonly workspaces: WorkspaceManager;
   /** Limits, breakers and budgets of the deployment. */
   readonly limits: Store;
@@ -70,9 +66,9 @@ export async function openParts(config: Config, closing: Closing, observability:
   });
   closing.add('workspaces', () => workspaces.close());
   const scratch = join(config.dataDirectory, 'scratch');
-  const objects = directoryStore(fileURLToPath(config.objectsUrl));
-  const executor = processExecutor();
-  return { config, database, queue, relay, objects, executor, workspaces, limits, forges, observability, scratch };
+  const objects = await openObjects(config.objectsUrl);
+  closing.add('objects', () => objects[Symbol.asyncDispose]?.());
+  return { config, database, queue, relay, objects, workspaces, limits, forges, observability, scratch };
 }
 
 async function openServer(config: Config, closing: Closing, onRestart: (reason: string) => void): Promise<string> {

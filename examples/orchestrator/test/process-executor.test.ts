@@ -21,6 +21,7 @@ async function run(command: string, directory: string, options: Options = {}) {
     args: ['-c', command],
     directory,
     env: { PATH: process.env.PATH ?? '', MILLRACE_RUN_ID: 'run-1' },
+    mounts: [],
     timeout: options.timeout ?? 60_000,
     signal: options.signal ?? new AbortController().signal,
     onLine: async (stream, text) => {
@@ -86,7 +87,7 @@ describe('process executor', () => {
     const executor = new URL('../src/executors/process.ts', import.meta.url).href;
     const program = `import { processExecutor } from '${executor}';
       await processExecutor().run({ runId: 'r', command: '/bin/sh', args: ['-c', 'echo $$ > pid; sleep 300'],
-        directory: ${JSON.stringify(directory.path)}, env: {}, timeout: 60000, signal: new AbortController().signal,
+        directory: ${JSON.stringify(directory.path)}, env: {}, mounts: [], timeout: 60000, signal: new AbortController().signal,
         onLine: async () => {} });`;
     const args = ['--conditions=@millrace/source', '--import', 'tsx', '--input-type=module', '-e', program];
     const server = spawn(process.execPath, args, { stdio: 'inherit' });
@@ -106,6 +107,7 @@ describe('process executor', () => {
       args: ['-c', 'echo x; sleep 300'],
       directory: directory.path,
       env: {},
+      mounts: [],
       timeout: 60_000,
       signal: new AbortController().signal,
       onLine: () => Promise.reject(failure),

@@ -1,22 +1,25 @@
-import { type RedisServer, startRedis, waitFor } from '@millrace/test-support';
+import { type NatsServer, type RedisServer, startNats, startProxy, startRedis, waitFor } from '@millrace/test-support';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRelay } from '../src/relay/open.ts';
 import type { Hint, Relay } from '../src/relay/relay.ts';
 
 let redis: RedisServer;
+let nats: NatsServer;
 beforeAll(async () => {
-  redis = await startRedis({ own: true });
+  [redis, nats] = await Promise.all([startRedis({ own: true }), startNats()]);
 });
-afterAll(() => redis[Symbol.asyncDispose]());
+afterAll(async () => {
+  await Promise.all([redis.stop(), nats.stop()]);
+});
+const urlOf = (name: string): string => ({ redis, nats })[name]?.url ?? name;
 
 function hear(relay: Relay): { readonly hints: Hint[]; readonly stop: () => void } {
   const hints: Hint[] = [];
   return { hints, stop: relay.subscribe((hint) => hints.push(hint)) };
 }
 
-describe.each(['memory:', 'redis'])('the relay %s', (name) => {
-  const open = (errors: unknown[] = []) =>
-    openRelay(name === 'redis' ? redis.url : name, (error) => errors.push(error));
+describe.each(['memory:', 'redis', 'nats'])('the relay %s', (name) => {
+  const open = (errors: unknown[] = []) => openRelay(urlOf(name), (error) => errors.push(error));
 
   test('carries hints to every listener until it stops listening', async () => {
     await using relay = await open();
@@ -33,29 +36,47 @@ describe.each(['memory:', 'redis'])('the relay %s', (name) => {
   });
 });
 
-test('redis carries hints to other processes, also after it was away', async () => {
-  const errors: unknown[] = [];
-  await using sender = await openRelay(redis.url, (error) => errors.push(error));
-  await using receiver = await openRelay(redis.url, (error) => errors.push(error));
-  const { hints } = hear(receiver);
-  const arrives = (runId: string) =>
-    waitFor(
-      () => {
-        sender.publish({ kind: 'run', runId });
-        return hints.some((hint) => hint.runId === runId);
-      },
-      { timeout: 20_000, interval: 100 },
-    );
-  await arrives('before');
-  await redis.restart();
-  await arrives('after');
+describe.each(['redis', 'nats'])('%s', (name) => {
+  test('carries hints to other processes, also after it was away', async () => {
+    const errors: unknown[] = [];
+    await using sender = await openRelay(urlOf(name), (error) => errors.push(error));
+    await using receiver = await openRelay(urlOf(name), (error) => errors.push(error));
+    const { hints } = hear(receiver);
+    const arrives = (runId: string) =>
+      waitFor(
+        () => {
+          sender.publish({ kind: 'run', runId });
+          return hints.some((hint) => hint.runId === runId);
+        },
+        { timeout: 20_000, interval: 100 },
+      );
+    await arrives('before');
+    await (name === 'redis' ? redis : nats).restart();
+    await arrives('after');
+  });
+
+  test('being away throws at nobody', async () => {
+    const errors: unknown[] = [];
+    await using relay = await openRelay(`${name}://127.0.0.1:1`, (error) => errors.push(error));
+    const { hints } = hear(relay);
+    relay.publish({ kind: 'run', runId: 'local' });
+    expect(hints).toEqual([{ kind: 'run', runId: 'local' }]);
+    await waitFor(() => errors.length > 0);
+  });
 });
 
-test('redis being away throws at nobody', async () => {
-  const errors: unknown[] = [];
-  await using relay = await openRelay('redis://127.0.0.1:1', (error) => errors.push(error));
-  const { hints } = hear(relay);
-  relay.publish({ kind: 'run', runId: 'local' });
-  expect(hints).toEqual([{ kind: 'run', runId: 'local' }]);
-  await waitFor(() => errors.length > 0);
+test('nats tells a process that lost its connection what it missed', async () => {
+  await using link = await startProxy({ target: nats.url });
+  await using sender = await openRelay(nats.url, () => {});
+  await using receiver = await openRelay(link.url, () => {});
+  const { hints } = hear(receiver);
+  await waitFor(() => {
+    sender.publish({ kind: 'run', runId: 'before' });
+    return hints.length > 0;
+  });
+  link.cut();
+  sender.publish({ kind: 'cancel', runId: 'missed' });
+  await waitFor(() => link.connections() === 0);
+  link.restore();
+  await waitFor(() => hints.some((hint) => hint.runId === 'missed'), { timeout: 20_000 });
 });

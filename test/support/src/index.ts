@@ -1,9 +1,11 @@
 export { cachedFolder } from './cache.ts';
 export { type ManualClock, manualClock } from './clock.ts';
+export { type Program, programOf } from './debian.ts';
 export { type TemporaryDirectory, temporaryDirectory } from './files.ts';
 export type { GitAuth } from './git/auth.ts';
 export { git } from './git/command.ts';
 export { type GitRequest, type GitServer, type GitServerOptions, startGitServer } from './git/server.ts';
+export { type NatsServer, startNats } from './nats.ts';
 export { freePort } from './ports.ts';
 export { PostgresMissingError } from './postgres/binaries.ts';
 export {

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
+import { formatHint, parseHint, tell } from './hint-text.ts';
 import type { Hint, Relay } from './relay.ts';
 
 const channel = 'millrace:hints';
-const kinds: readonly unknown[] = ['run', 'cancel', 'outbox', 'webhook', 'push'] satisfies readonly Hint['kind'][];
 
 /**
  * Hints between the processes of a deployment, by publish and subscribe. Redis being away costs nothing but speed: what a
@@ -22,7 +22,7 @@ export function redisRelay(url: string, onError: (error: unknown) => void): Rela
   return {
     publish(hint) {
       tell(listeners, hint);
-      publisher.publish(channel, `${hint.kind} ${hint.runId}`).catch(onError);
+      publisher.publish(channel, formatHint(hint)).catch(onError);
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -34,14 +34,4 @@ export function redisRelay(url: string, onError: (error: unknown) => void): Rela
       subscriber.disconnect();
     },
   };
-}
-
-/** Listeners of this process hear at once; what comes back over Redis wakes them a second time, which is harmless. */
-function tell(listeners: ReadonlySet<(hint: Hint) => void>, hint: Hint): void {
-  for (const listener of listeners) listener(hint);
-}
-
-function parseHint(text: string): Hint | undefined {
-  const [kind, runId = ''] = text.split(' ');
-  return kinds.includes(kind) ? { kind: kind as Hint['kind'], runId } : undefined;
 }

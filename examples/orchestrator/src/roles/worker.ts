@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { sql } from 'kysely';
+import { openExecutor } from '../executors/open.ts';
 import { newId } from '../ids.ts';
 import { createLoop } from '../loop.ts';
 import type { RunQueue } from '../runs/queue.ts';
@@ -12,7 +13,12 @@ import type { Role } from './role.ts';
 /** How often a worker says that it lives (milliseconds). */
 const heartbeatInterval = 5_000;
 
-export type WorkerParts = Omit<WorkerContext, 'workerId' | 'cancellations'> & {
+/** How often what dead workers left behind is looked for (milliseconds). */
+const sweepInterval = 60_000;
+/** Seconds without a sign of life after which a worker counts as dead. */
+const deadAfter = 60;
+
+export type WorkerParts = Omit<WorkerContext, 'workerId' | 'cancellations' | 'executor'> & {
   readonly queue: RunQueue;
   readonly onError: (error: unknown) => void;
 };
@@ -21,10 +27,21 @@ export type WorkerParts = Omit<WorkerContext, 'workerId' | 'cancellations'> & {
 export async function startWorker(parts: WorkerParts): Promise<Role> {
   const { config, db, queue } = parts;
   const workerId = `${hostname()}-${process.pid}-${newId().slice(-6)}`;
+  const executor = await openExecutor(config.executorUrl, { workerId, dataDirectory: config.dataDirectory });
   const cancellations = createCancellations({ ...parts, pollInterval: config.pollInterval });
-  const context: WorkerContext = { ...parts, workerId, cancellations };
+  const context: WorkerContext = { ...parts, workerId, executor, cancellations };
   const slots = config.workerConcurrency;
-  await db.insertInto('workers').values({ id: workerId, host: hostname(), pid: process.pid, slots }).execute();
+  // A worker that stood still so long that it was forgotten is known again by its next sign of life.
+  const sayAlive = async (busy: number): Promise<void> => {
+    const row = { id: workerId, host: hostname(), pid: process.pid, slots, busy };
+    const again = { busy, heartbeat_at: sql<Date>`now()` };
+    await db
+      .insertInto('workers')
+      .values(row)
+      .onConflict((conflict) => conflict.column('id').doUpdateSet(again))
+      .execute();
+  };
+  await sayAlive(0);
 
   const worker = queue.work(
     {
@@ -39,23 +56,31 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
   const heartbeat = createLoop({
     interval: heartbeatInterval,
     onError: parts.onError,
-    async turn() {
-      const busy = worker.health().running;
-      await db
-        .updateTable('workers')
-        .set({ busy, heartbeat_at: sql<Date>`now()` })
-        .where('id', '=', workerId)
-        .execute();
-    },
+    turn: () => sayAlive(worker.health().running),
+  });
+  const sweeper = createLoop({
+    interval: sweepInterval,
+    onError: parts.onError,
+    turn: async () => executor.sweep?.(await livingWorkers(db)),
   });
   return {
     name: 'worker',
     async stop() {
       stopPrefetching();
       await worker.drain({ timeout: config.drainTimeout });
+      await sweeper.stop();
       await heartbeat.stop();
       await cancellations.stop();
       await db.deleteFrom('workers').where('id', '=', workerId).execute();
     },
   };
+}
+
+async function livingWorkers(db: WorkerContext['db']): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectFrom('workers')
+    .select('id')
+    .where('heartbeat_at', '>', sql<Date>`now() - make_interval(secs => ${deadAfter})`)
+    .execute();
+  return new Set(rows.map(({ id }) => id));
 }

@@ -47,6 +47,12 @@ export function judgeAgent({ result, report, refusal, timeout }: AgentEnd): void
   if (result.reason === 'timeout') {
     throw new RunFailure('ERR_AGENT_TIMEOUT', `The agent was stopped after ${timeout} ms; give it a longer timeout.`);
   }
+  if (result.reason === 'oom') {
+    throw new RunFailure(
+      'ERR_AGENT_OOM',
+      'The agent needed more memory than it may have; raise memory in EXECUTOR_URL, or give it less to do.',
+    );
+  }
   if (result.exitCode !== 0) {
     const how = result.signal ? `was ended by ${result.signal}` : `exited with ${result.exitCode}`;
     throw new AgentExitError(`The agent ${how}; its log tells why.`, result.exitCode);

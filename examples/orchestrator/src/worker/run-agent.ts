@@ -11,6 +11,7 @@ import { RunFailure } from '../runs/errors.ts';
 import { createAgentOutput } from './agent-output.ts';
 import type { WorkerContext } from './context.ts';
 import { judgeAgent } from './judge.ts';
+import { mountsOf } from './mounts.ts';
 import { makeScratch, type Scratch } from './scratch.ts';
 import type { RunSession } from './session.ts';
 
@@ -37,6 +38,8 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
       args,
       directory,
       env: { ...minimalEnvironment(run.id, scratch, programs), ...failedChecks(run), ...env },
+      mounts: await mountsOf(workspace, scratch, programs && join(context.agentPrograms, agent.type)),
+      ...(model && { reach: model.access.baseUrl }),
       timeout: Number(run.timeout_ms),
       signal: AbortSignal.any([session.signal, refused.signal]),
       onLine: output.line,

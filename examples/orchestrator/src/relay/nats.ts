@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DeliverPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { connect, type NatsConnection, nanos } from '@nats-io/transport-node';
+import { formatHint, parseHint, tell } from './hint-text.ts';
+import type { Hint, Relay } from './relay.ts';
+
+const stream = 'millrace-hints';
+const subject = 'millrace.hints';
+/** Milliseconds that a hint is kept for a process that lost its connection. */
+const keepFor = 60_000;
+/** Milliseconds before listening is tried again. */
+const retryDelay = 1000;
+
+/**
+ * Hints between the processes of a deployment, by a JetStream stream that keeps them for a minute: whoever lost its
+ * connection hears afterwards what was told in the meantime. NATS being away costs nothing but speed, as with Redis.
+ */
+export function natsRelay(url: string, onError: (error: unknown) => void): Relay {
+  const listeners = new Set<(hint: Hint) => void>();
+  const closing = new AbortController();
+  let connection: NatsConnection | undefined;
+  const listening = (async () => {
+    while (!closing.signal.aborted) {
+      try {
+        connection ??= await connectTo(url, closing.signal);
+        await listen(connection, listeners);
+      } catch (error) {
+        if (!closing.signal.aborted) onError(error);
+        if (connection?.isClosed()) connection = undefined;
+      }
+      await sleep(retryDelay, undefined, { signal: closing.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    publish(hint) {
+      tell(listeners, hint);
+      try {
+        connection?.publish(subject, formatHint(hint));
+      } catch (error) {
+        onError(error);
+      }
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async [Symbol.asyncDispose]() {
+      listeners.clear();
+      closing.abort();
+      await connection?.close();
+      await listening;
+    },
+  };
+}
+
+async function connectTo(url: string, signal: AbortSignal): Promise<NatsConnection> {
+  const { username, password, host, protocol } = new URL(url);
+  const connection = await connect({
+    servers: host,
+    name: 'millrace',
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: retryDelay,
+    timeout: 5000,
+    ...(username !== '' && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
+    ...(protocol === 'tls:' && { tls: {} }),
+  });
+  if (signal.aborted) await connection.close();
+  return connection;
+}
+
+/** Hears hints until the stream is gone (a server that kept it in memory began anew) or the connection is closed. */
+async function listen(connection: NatsConnection, listeners: ReadonlySet<(hint: Hint) => void>): Promise<void> {
+  const manager = await jetstreamManager(connection);
+  await manager.streams.add({
+    name: stream,
+    subjects: [subject],
+    storage: StorageType.Memory,
+    retention: RetentionPolicy.Limits,
+    max_age: nanos(keepFor),
+    max_bytes: 64 * 2 ** 20,
+  });
+  const consumer = await jetstream(connection).consumers.get(stream, { deliver_policy: DeliverPolicy.New });
+  const messages = await consumer.consume({
+    abort_on_missing_resource: true,
+    // A connection that came back is noticed by heartbeats that stay away.
+    idle_heartbeat: 1000,
+    expires: 5000,
+  });
+  for await (const message of messages) {
+    const hint = parseHint(message.string());
+    if (hint) tell(listeners, hint);
+  }
+}
