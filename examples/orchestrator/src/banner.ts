@@ -8,7 +8,7 @@ export function banner(config: Config, url: string, startedIn: number): string {
     ['roles', config.roles.join(', '), 'ROLES'],
     ['database', database(config, home), 'DATABASE_URL'],
     ['queue', maskSecrets(config.queueUrl).replace(config.dataDirectory, home(config.dataDirectory)), 'QUEUE_URL'],
-    ['live events', config.relayUrl, 'RELAY_URL'],
+    ['live events', maskSecrets(config.relayUrl), 'RELAY_URL'],
     [
       'objects',
       maskSecrets(config.objectsUrl).replace(config.dataDirectory, home(config.dataDirectory)),

@@ -30,7 +30,7 @@ const environment = z.object({
   ROLES: list(roles).default([...roles]),
   DATABASE_URL: url('postgres://', 'postgresql://').optional(),
   DATABASE_POOL: integer(2, 1000).default(10),
-  QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://').optional(),
+  QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://', 'postgres://', 'postgresql://').optional(),
   LIMITS_URL: url('database:', 'memory:', 'redis://', 'rediss://').default('database:'),
   RELAY_URL: url('memory:', 'redis://', 'rediss://', 'nats://', 'tls://').default('memory:'),
   OBJECTS_URL: url('file://', 's3://').optional(),
@@ -54,6 +54,8 @@ const environment = z.object({
   ...githubVariables,
   REPO_PROTOCOLS: list(['https', 'http', 'ssh', 'git', 'file']).optional(),
   BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
+  DRAIN_DELAY: duration.optional(),
+  GATEWAY_URL: httpUrl.optional(),
   DRAIN_TIMEOUT: duration.default(ms('30s')),
   POLL_INTERVAL: duration.default(500),
   LOG_LEVEL: z
@@ -105,6 +107,10 @@ export interface Config {
   readonly apiStreams: number;
   readonly bodyLimit: number;
   readonly drainTimeout: number;
+  /** How long requests are still taken after readiness has fallen, so that whoever asks for it can look elsewhere. */
+  readonly drainDelay: number;
+  /** Where agents reach this process's gateway, when they do not see its own address. */
+  readonly gatewayUrl: string | undefined;
   readonly pollInterval: number;
   readonly logLevel: string;
 }
@@ -160,6 +166,8 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     apiStreams: value.API_STREAMS,
     bodyLimit: value.BODY_LIMIT,
     drainTimeout: value.DRAIN_TIMEOUT,
+    drainDelay: value.DRAIN_DELAY ?? 0,
+    gatewayUrl: value.GATEWAY_URL,
     pollInterval: value.POLL_INTERVAL,
     logLevel: value.LOG_LEVEL,
   };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CiDatabase } from './ci/tables.ts';
 import { receiveWebhook } from './ci/webhook.ts';
 import { type Closing, createClosing } from './closing.ts';
@@ -37,9 +38,10 @@ export async function startOrchestrator(config: Config): Promise<Orchestrator> {
     const parts = await openParts(config, closing, observability);
     const url = await startRoles(parts, closing);
     watchHealth(parts);
-    const close = (): Promise<void> => {
+    const close = async (): Promise<void> => {
       observability.health.drain();
-      return closing.run();
+      if (config.drainDelay > 0) await sleep(config.drainDelay);
+      await closing.run();
     };
     return { url, close, [Symbol.asyncDispose]: close };
   } catch (error) {
@@ -71,7 +73,13 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   const start = (role: Role): void => closing.add(role.name, role.stop);
 
   let url = '';
-  const gateway = openGateway({ config, db, url: () => url, instrumentation: observability.rateLimit, onError });
+  const gateway = openGateway({
+    config,
+    db,
+    url: () => config.gatewayUrl ?? url,
+    instrumentation: observability.rateLimit,
+    onError,
+  });
   const api = plays('api') ? await openApi(parts, closing, onError) : undefined;
   const app = createApp({
     config,
