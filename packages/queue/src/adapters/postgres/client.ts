@@ -14,8 +14,6 @@ export interface SqlClient {
 export interface PooledSqlClient extends SqlClient {
   /** Gives it back; with `true` it is closed instead. */
   release(destroy?: boolean): void;
-  on?(event: 'notification', listener: (message: { readonly payload?: string }) => void): unknown;
-  on?(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
 }
 
 /** A pool. `connect` lends a connection for hints and for migrations; without it the adapter polls, and migrates on any connection. */

@@ -9,6 +9,12 @@ export interface Hints {
   close(): void;
 }
 
+/** A connection of `pg`, as far as it listens. */
+interface Listening extends PooledSqlClient {
+  on?(event: 'notification', listener: (message: { readonly payload?: string | undefined }) => void): unknown;
+  on?(event: 'error' | 'end', listener: () => void): unknown;
+}
+
 /** What the hints of one queue work with. */
 export interface HintParts {
   readonly pool: SqlPool;
@@ -45,7 +51,7 @@ export function createHints({ pool, channel, listen }: HintParts): Hints {
     if (connecting || connection !== undefined || closed || pool.connect === undefined) return;
     connecting = true;
     try {
-      const lent = await pool.connect();
+      const lent: Listening = await pool.connect();
       if (typeof lent?.on !== 'function' || closed) {
         lent?.release?.();
         return;

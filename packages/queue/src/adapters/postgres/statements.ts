@@ -12,7 +12,6 @@ export interface Statements {
   readonly look: string;
   readonly open: string;
   readonly renew: string;
-  readonly complete: string;
 }
 
 const exchangeTypes =
@@ -40,7 +39,6 @@ export function statementsFor(schema: string, strict: boolean): Statements {
     look: 'SELECT fn.look($1::int, $2::text, $3::text::jsonb)::text AS answer',
     open: 'SELECT fn.open($1::text, $2::text::jsonb) AS number, fn.channel(fn.open($1::text, $2::text::jsonb)) AS channel',
     renew: `SELECT fn.renew($1::int, $2::text, $3::bigint) AS alive${relaxed}`,
-    complete: 'SELECT fn.complete($1::int, $2::text, $3::bigint, $4::text) AS completed',
   };
   // The setting comes first: begin() may take it back for a call that must reach the disk.
   if (!strict)

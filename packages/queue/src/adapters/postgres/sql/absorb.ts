@@ -7,7 +7,7 @@ import { sql } from './sql.ts';
  */
 export const absorbFunctions: string = sql`
 CREATE FUNCTION fn.absorb(c fn.call) RETURNS fn.call
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
   later xid8 := pg_snapshot_xmax(c.absorbed);
   underway xid8[] := ARRAY(SELECT x FROM pg_snapshot_xip(c.absorbed) x);

@@ -26,7 +26,7 @@ END $$;
 
 -- The tenant of a lower class that has waited long enough for a turn. Looked for among the 64 that have waited longest, priorities counted in.
 CREATE FUNCTION fn.overdue(c fn.call) RETURNS text
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_sort = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
   top int := (SELECT t.head_class FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed ORDER BY t.head_class DESC LIMIT 1);
   low int := (SELECT t.head_class FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed ORDER BY t.head_class LIMIT 1);
@@ -39,7 +39,7 @@ END $$;
 
 -- One batch; n: how many. Notes the jobs as JSON without brackets.
 CREATE FUNCTION fn.claim_batch(c fn.call, holder int, call_number int, want int, chosen_tenant text) RETURNS fn.call
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
   names text[];
   takes bigint[];
@@ -47,6 +47,7 @@ DECLARE
   costs bigint[];
   shares bigint[];
   lows bigint[];
+  turns bigint[];
   soonest bigint;
   last_start float8;
   keys text[];
@@ -55,7 +56,7 @@ DECLARE
   clock float8 := c.vclock;
 BEGIN
   WITH ring AS MATERIALIZED (
-    SELECT t.name, t.vtime, t.low_rank, fn.room_of(c, t) AS room,
+    SELECT t.name, t.vtime, t.low_rank, t.low_turn, fn.room_of(c, t) AS room,
       CASE WHEN t.limits IS NULL AND c.defaults = '{}' THEN 1 ELSE coalesce(((c.defaults || coalesce(t.limits, '{}'))->>'weight')::float8, 1) END AS weight,
       CASE WHEN t.limits IS NULL AND c.defaults = '{}' THEN NULL ELSE (c.defaults || coalesce(t.limits, '{}'))->'budget' END AS budget,
       t.spent, t.budget_window
@@ -64,10 +65,11 @@ BEGIN
   ), size AS MATERIALIZED (
     SELECT greatest(1, ceil(2.0 * want / greatest(count(*), 1)))::bigint AS most, count(*) AS tenants FROM ring
   ), heads AS (
-    SELECT ring.name, ring.vtime, ring.weight, ring.budget, ring.spent, ring.budget_window, h.rank, h.turn AS place_in_rank, h.seq, h.ready_at, h.cost, h.bytes,
+    SELECT h.at, ring.name, ring.vtime, ring.weight, ring.budget, ring.spent, ring.budget_window, h.rank, h.turn AS place_in_rank, h.seq, h.ready_at, h.cost, h.bytes,
       h.attempt, h.priority, h.special, size.tenants, size.most
     FROM size, ring CROSS JOIN LATERAL (
-      SELECT r.* FROM mr.ready r WHERE r.queue = c.queue AND r.tenant = ring.name AND r.rank >= ring.low_rank
+      SELECT r.*, r.ctid AS at FROM mr.ready r
+      WHERE r.queue = c.queue AND r.tenant = ring.name AND (r.rank, r.turn) >= (ring.low_rank, ring.low_turn)
       ORDER BY r.rank, r.turn LIMIT least(size.most, ring.room, want)
     ) h
   ), lined AS (
@@ -97,55 +99,50 @@ BEGIN
     WINDOW turns AS (ORDER BY CASE WHEN tenants > 1 THEN -class END, starts, name, place)
   ), chosen AS MATERIALIZED (
     SELECT * FROM ordered WHERE NOT stopped AND turn <= CASE WHEN chosen_tenant IS NULL THEN want ELSE 1 END ORDER BY turn
+  ), bodies AS MATERIALIZED (
+    SELECT chosen.*, j.id, j.tenant, j.payload, j.name AS job_name, j.max_attempts, j.enqueued_at, j.extra
+    FROM chosen CROSS JOIN LATERAL (SELECT x.* FROM mr.job x WHERE x.queue = c.queue AND x.seq = chosen.seq LIMIT 1) j
   ), taken AS (
-    DELETE FROM mr.ready r USING chosen WHERE r.queue = c.queue AND r.tenant = chosen.name AND r.rank = chosen.rank AND r.turn = chosen.place_in_rank
+    DELETE FROM mr.ready r WHERE r.ctid = ANY (ARRAY(SELECT chosen.at FROM chosen))
   ), leased AS (
     INSERT INTO mr.lease (queue, session, fence, seq, tenant, claimed_at, ready_at, visible_until, cost, call, attempt, priority, special)
-      SELECT c.queue, holder, c.fence + chosen.turn, chosen.seq, chosen.name, c.now, chosen.ready_at,
-        CASE WHEN chosen.special THEN c.now + (j.extra->>'v')::bigint END,
-        chosen.cost, call_number, chosen.attempt + 1, chosen.priority, chosen.special
-      FROM chosen JOIN mr.job j ON j.queue = c.queue AND j.seq = chosen.seq ORDER BY chosen.turn
+      SELECT c.queue, holder, c.fence + b.turn, b.seq, b.name, c.now, b.ready_at, CASE WHEN b.special THEN c.now + (b.extra->>'v')::bigint END,
+        b.cost, call_number, b.attempt + 1, b.priority, b.special
+      FROM bodies b
     RETURNING visible_until
   ), told AS (
-    SELECT string_agg(concat('[', to_json(j.id), ',', to_json(j.name), ',', to_json(j.payload), ',', to_json(j.tenant), ',', j.priority, ',',
-        chosen.attempt + 1, ',', j.max_attempts, ',', c.fence + chosen.turn, ',', j.cost, ',', j.enqueued_at, ',', chosen.ready_at, ',',
-        coalesce(j.extra::text, 'null'), ']'), ',' ORDER BY chosen.turn) AS jobs, count(*) AS n, max(chosen.starts) AS last,
-      array_agg(j.extra->>'d') FILTER (WHERE chosen.special AND j.extra->>'m' = 'debounce') AS keys
-    FROM chosen JOIN mr.job j ON j.queue = c.queue AND j.seq = chosen.seq
+    SELECT string_agg(concat('[', to_json(b.id), ',', to_json(b.job_name), ',', to_json(b.payload), ',', to_json(b.tenant), ',', b.priority, ',',
+        b.attempt + 1, ',', b.max_attempts, ',', c.fence + b.turn, ',', b.cost, ',', b.enqueued_at, ',', b.ready_at, ',',
+        coalesce(b.extra::text, 'null'), ']'), ',') AS jobs, count(*) AS n, max(b.starts) AS last,
+      array_agg(b.extra->>'d') FILTER (WHERE b.special AND b.extra->>'m' = 'debounce') AS keys
+    FROM bodies b
   ), served AS (
-    SELECT name, count(*) AS n, sum(bytes) AS bytes, sum(cost) AS cost, sum(greatest(cost, 1)) AS share, max(rank) AS low
+    SELECT name, count(*) AS n, sum(bytes) AS bytes, sum(cost) AS cost, sum(greatest(cost, 1)) AS share, max(rank) AS low,
+      (array_agg(place_in_rank ORDER BY place DESC))[1] + 1 AS low_turn
     FROM chosen GROUP BY name
   )
-  SELECT told.jobs, told.n, told.last, told.keys, (SELECT min(visible_until) FROM leased), s.names, s.takes, s.sizes, s.costs, s.shares, s.lows
-    INTO jobs, n, last_start, keys, soonest, names, takes, sizes, costs, shares, lows
+  SELECT told.jobs, told.n, told.last, told.keys, (SELECT min(visible_until) FROM leased), s.names, s.takes, s.sizes, s.costs, s.shares, s.lows, s.turns
+    INTO jobs, n, last_start, keys, soonest, names, takes, sizes, costs, shares, lows, turns
     FROM told CROSS JOIN (
       SELECT array_agg(served.name) AS names, array_agg(served.n) AS takes, array_agg(served.bytes::bigint) AS sizes,
-        array_agg(served.cost::bigint) AS costs, array_agg(served.share::bigint) AS shares, array_agg(served.low) AS lows FROM served
+        array_agg(served.cost::bigint) AS costs, array_agg(served.share::bigint) AS shares, array_agg(served.low) AS lows,
+        array_agg(served.low_turn) AS turns FROM served
     ) s;
   c.n := n;
   IF n = 0 THEN RETURN c; END IF;
-  c.claimed := c.claimed + n;
-  c.jobs := concat(c.jobs, CASE WHEN c.jobs <> '' THEN ',' END, jobs);
-  -- Once it runs, the next call with its key is another job.
-  IF keys IS NOT NULL THEN DELETE FROM mr.dedupe d WHERE d.queue = c.queue AND d.key = ANY (keys); END IF;
-  c.fence := c.fence + n;
-  c.ready := c.ready - n;
-  c.leased := c.leased + n;
-  c.due := least(c.due, soonest);
-  c.bytes := c.bytes - (SELECT sum(b) FROM unnest(sizes) b);
-  IF c.limits ? 'rate' THEN c.tat := fn.after_starts(c.tat, c.now, c.limits->'rate', n); END IF;
+  c := fn.count_claim(c, jobs, n, (SELECT sum(b) FROM unnest(sizes) b)::bigint, soonest, keys);
   UPDATE mr.tenant t SET
-      ready = t.ready - u.n, bytes = t.bytes - u.size, low_rank = u.low, since = c.now,
+      ready = t.ready - u.n, bytes = t.bytes - u.size, low_rank = u.low, low_turn = u.turn, since = c.now,
       vtime = greatest(t.vtime, clock) + u.share / coalesce((lim.it->>'weight')::float8, 1),
       tat = CASE WHEN lim.it ? 'rate' THEN fn.after_starts(t.tat, c.now, lim.it->'rate', u.n) ELSE t.tat END,
       spent = CASE WHEN lim.it ? 'budget' THEN
         fn.spent_in(t.spent, t.budget_window, c.now, (lim.it->'budget'->>'per')::bigint) + u.cost ELSE t.spent END,
       budget_window = CASE WHEN lim.it ? 'budget' THEN c.now / (lim.it->'budget'->>'per')::bigint ELSE t.budget_window END,
       leased = t.leased + u.n
-    FROM unnest(names, takes, sizes, costs, shares, lows) AS u(name, n, size, cost, share, low)
-    CROSS JOIN LATERAL (SELECT x.version, x.limits FROM mr.tenant x WHERE x.queue = c.queue AND x.name = u.name ORDER BY x.version DESC LIMIT 1) x
+    FROM unnest(names, takes, sizes, costs, shares, lows, turns) AS u(name, n, size, cost, share, low, turn)
+    CROSS JOIN LATERAL (SELECT x.ctid AS at, x.limits FROM mr.tenant x WHERE x.queue = c.queue AND x.name = u.name ORDER BY x.version DESC LIMIT 1) x
     CROSS JOIN LATERAL (SELECT c.defaults || coalesce(x.limits, '{}') AS it) lim
-    WHERE t.queue = c.queue AND t.name = u.name AND t.version = x.version;
+    WHERE t.ctid = x.at;
   c.vclock := greatest(c.vclock, last_start);
   RETURN fn.touch(c, names);
 END $$;
@@ -157,16 +154,82 @@ BEGIN
   RETURN fn.place(fn.count_tenants(c, names, zeros, zeros, zeros, zeros, array_fill(NULL::bigint, ARRAY[cardinality(names)])));
 END $$;
 
+-- One batch of the only tenant in the ring: its jobs stand in the order of claiming already. NULL: there are others, or limits to look at.
+CREATE FUNCTION fn.claim_alone(c fn.call, holder int, call_number int, want int) RETURNS fn.call LANGUAGE plpgsql AS $$
+DECLARE
+  t record;
+  told record;
+  finish float8;
+BEGIN
+  SELECT x.*, x.ctid AS at, count(*) OVER () > 1 AS shared INTO t FROM (
+    SELECT r.*, r.ctid FROM mr.tenant r WHERE r.queue = c.queue AND r.ringed ORDER BY r.head_class DESC, r.vtime LIMIT 2) x;
+  IF t.shared OR t.limits IS NOT NULL OR c.defaults <> '{}' OR t.paused THEN RETURN NULL; END IF;
+  WITH heads AS MATERIALIZED (
+    SELECT h.*, row_number() OVER () AS place FROM (
+      SELECT r.*, r.ctid AS at FROM mr.ready r WHERE r.queue = c.queue AND r.tenant = t.name AND (r.rank, r.turn) >= (t.low_rank, t.low_turn)
+        ORDER BY r.rank, r.turn LIMIT want) h
+  ), bodies AS MATERIALIZED (
+    SELECT heads.*, j.id, j.payload, j.name, j.max_attempts, j.enqueued_at, j.extra
+    FROM heads CROSS JOIN LATERAL (SELECT x.* FROM mr.job x WHERE x.queue = c.queue AND x.seq = heads.seq LIMIT 1) j
+  ), taken AS (
+    DELETE FROM mr.ready r WHERE r.ctid = ANY (ARRAY(SELECT heads.at FROM heads))
+  ), leased AS (
+    INSERT INTO mr.lease (queue, session, fence, seq, tenant, claimed_at, ready_at, visible_until, cost, call, attempt, priority, special)
+      SELECT c.queue, holder, c.fence + b.place, b.seq, b.tenant, c.now, b.ready_at, CASE WHEN b.special THEN c.now + (b.extra->>'v')::bigint END,
+        b.cost, call_number, b.attempt + 1, b.priority, b.special
+      FROM bodies b
+  )
+  SELECT string_agg(concat('[', to_json(b.id), ',', to_json(b.name), ',', to_json(b.payload), ',', to_json(b.tenant), ',', b.priority, ',',
+      b.attempt + 1, ',', b.max_attempts, ',', c.fence + b.place, ',', b.cost, ',', b.enqueued_at, ',', b.ready_at, ',',
+      coalesce(b.extra::text, 'null'), ']'), ',') AS jobs,
+    count(*)::int AS n, sum(b.bytes)::bigint AS bytes, sum(greatest(b.cost, 1)) AS share,
+    (array_agg(greatest(b.cost, 1)))[count(*)] AS last_share, max(b.rank) AS low,
+    (array_agg(b.turn))[count(*)] + 1 AS low_turn, c.now + min(CASE WHEN b.special THEN (b.extra->>'v')::bigint END) AS soonest,
+    array_agg(b.extra->>'d') FILTER (WHERE b.special AND b.extra->>'m' = 'debounce') AS keys
+    INTO told FROM bodies b;
+  c.n := told.n;
+  IF told.n = 0 THEN RETURN c; END IF;
+  c := fn.count_claim(c, told.jobs, told.n, told.bytes, told.soonest, told.keys);
+  -- The clock stands at the start of the last job, the tenant at its end.
+  finish := greatest(c.vclock, t.vtime) + told.share;
+  c.vclock := greatest(c.vclock, finish - told.last_share);
+  UPDATE mr.tenant x SET ready = x.ready - told.n, bytes = x.bytes - told.bytes, leased = x.leased + told.n, since = c.now,
+      low_rank = told.low, low_turn = told.low_turn, vtime = finish
+    WHERE x.ctid = t.at;
+  RETURN fn.touch(c, ARRAY[t.name]);
+END $$;
+
+-- Notes what a batch has taken.
+CREATE FUNCTION fn.count_claim(c fn.call, jobs text, n int, bytes bigint, soonest bigint, keys text[]) RETURNS fn.call LANGUAGE plpgsql AS $$
+BEGIN
+  -- Once it runs, the next call with its key is another job.
+  IF keys IS NOT NULL THEN DELETE FROM mr.dedupe d WHERE d.queue = c.queue AND d.key = ANY (keys); END IF;
+  c.n := n;
+  c.claimed := c.claimed + n;
+  c.jobs := concat(c.jobs, CASE WHEN c.jobs <> '' THEN ',' END, jobs);
+  c.fence := c.fence + n;
+  c.ready := c.ready - n;
+  c.leased := c.leased + n;
+  c.bytes := c.bytes - bytes;
+  c.due := least(c.due, soonest);
+  IF c.limits ? 'rate' THEN c.tat := fn.after_starts(c.tat, c.now, c.limits->'rate', n); END IF;
+  RETURN c;
+END $$;
+
 -- Claims up to want jobs. more: there are others that could have been claimed now.
 CREATE FUNCTION fn.claim(c fn.call, holder int, call_number int, want int) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE
   late text;
+  room int;
+  alone fn.call;
 BEGIN
   LOOP
-    c.more := EXISTS (SELECT 1 FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed) AND fn.room_of_queue(c) > 0;
-    EXIT WHEN c.claimed >= want OR NOT c.more;
-    late := CASE WHEN c.aging > 0 THEN fn.overdue(c) END;
-    c := fn.claim_batch(c, holder, call_number, least(want - c.claimed, fn.room_of_queue(c))::int, late);
+    room := least(want - c.claimed, fn.room_of_queue(c));
+    c.more := fn.room_of_queue(c) > 0 AND EXISTS (SELECT 1 FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed);
+    EXIT WHEN room <= 0 OR NOT c.more;
+    alone := fn.claim_alone(c, holder, call_number, room);
+    late := CASE WHEN alone.queue IS NULL AND c.aging > 0 THEN fn.overdue(c) END;
+    c := CASE WHEN alone.queue IS NULL THEN fn.claim_batch(c, holder, call_number, room, late) ELSE alone END;
     IF c.n = 0 THEN
       -- They stand in the ring, and a change of limits or the cost of their next job keeps them from running.
       c := fn.touch(c, ARRAY(SELECT t.name FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed AND (late IS NULL OR t.name = late)

@@ -39,7 +39,7 @@ CREATE FUNCTION fn.reorder(c fn.call) RETURNS fn.call LANGUAGE plpgsql AS $$
 BEGIN
   c.step := fn.step_of(c.aging);
   UPDATE mr.ready r SET rank = fn.rank_of(r.ready_at, r.priority, c.step) WHERE r.queue = c.queue;
-  UPDATE mr.tenant t SET low_rank = -9223372036854775808 WHERE t.queue = c.queue;
+  UPDATE mr.tenant t SET low_rank = -9223372036854775808, low_turn = 0 WHERE t.queue = c.queue;
   UPDATE mr.arrival a SET min_rank = -9223372036854775808 WHERE a.queue = c.queue;
   RETURN fn.touch(c, ARRAY(SELECT DISTINCT t.name FROM mr.tenant t WHERE t.queue = c.queue));
 END $$;

@@ -22,7 +22,7 @@ $$ SELECT 'millrace_' || ('mr.queue'::regclass::oid)::text || '_' || q $$;
 CREATE FUNCTION fn.tell(q int, what text) RETURNS void LANGUAGE sql AS $$ SELECT pg_notify(fn.channel(q), what) $$;
 
 -- Operations that change something, under the lock.
-CREATE FUNCTION fn.change(q int, operation text, input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE FUNCTION fn.change(q int, operation text, input jsonb) RETURNS jsonb LANGUAGE plpgsql hot_settings AS $$
 DECLARE
   c fn.call := fn.begin(q);
 BEGIN

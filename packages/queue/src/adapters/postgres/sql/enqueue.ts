@@ -12,7 +12,7 @@ CREATE TYPE fn.shape AS (n text, t text, p int, d bigint, a int, c bigint, x jso
 
 -- Stores jobs that are ready, or delayed. Known ids stay as they are.
 CREATE FUNCTION fn.insert_jobs(q int, step bigint, at bigint, shapes jsonb, ids jsonb, payloads jsonb, sizes int[], forms int[]) RETURNS void
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
   repeated text[];
 BEGIN
@@ -49,7 +49,7 @@ $$ SELECT extra IS NOT NULL AND extra ?| ARRAY['k', 'd', 'p', 'c', 'v'] $$;
 -- special: some job has a key, children or a parent. inside: in a transaction of the caller, where the lock of the queue must not be taken.
 CREATE FUNCTION fn.enqueue(q int, shapes text, ids text, payloads text, sizes text, forms text, special boolean, atomic boolean, inside boolean,
   OUT answers text, OUT hungry boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql hot_settings AS $$
 DECLARE
   w mr.queue;
   step bigint;
@@ -147,7 +147,7 @@ $$;
 -- Under the lock. guard: a schedule that must still be where the caller saw it; answers 'false' otherwise.
 CREATE FUNCTION fn.enqueue_locked(q int, shapes jsonb, ids jsonb, payloads jsonb, sizes int[], forms int[], atomic boolean, guard jsonb,
   OUT answers text, OUT hungry boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql hot_settings AS $$
 DECLARE
   c fn.call := fn.begin(q);
 BEGIN

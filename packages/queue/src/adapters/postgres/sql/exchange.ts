@@ -149,7 +149,7 @@ END $$;
 CREATE FUNCTION fn.exchange(
   q int, session_id text, begins boolean, lease bigint, call_number int, lost int[], want int, housekeeping int, ends boolean,
   ack_ids text[], ack_fences bigint[], ack_places int[], results jsonb, settlements jsonb, extensions jsonb, notes jsonb
-) RETURNS text LANGUAGE plpgsql AS $$
+) RETURNS text LANGUAGE plpgsql hot_settings AS $$
 DECLARE
   c fn.call := fn.begin(q);
   s mr.session;

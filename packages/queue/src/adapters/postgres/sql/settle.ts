@@ -4,18 +4,20 @@ import { sql } from './sql.ts';
 export const settleFunctions: string = sql`
 -- Acknowledges what needs no more than to be deleted, in one statement. Answers the fences that were.
 CREATE FUNCTION fn.ack_plain(q int, holder int, ids text[], fences bigint[], OUT acked bigint[], OUT names text[], OUT counts bigint[])
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
-  WITH gone AS (
-    DELETE FROM mr.lease l USING unnest(ids, fences) AS g(id, fence), mr.job j
-    WHERE l.queue = q AND l.session = holder AND l.fence = g.fence AND NOT l.special AND NOT l.cancel
-      AND j.queue = q AND j.seq = l.seq AND j.id = g.id
-    RETURNING l.fence, l.seq, l.tenant
+  WITH held AS MATERIALIZED (
+    SELECT l.fence, l.seq, l.tenant FROM unnest(ids, fences) AS g(id, fence)
+    CROSS JOIN LATERAL (SELECT x.* FROM mr.lease x WHERE x.queue = q AND x.session = holder AND x.fence = g.fence LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT x.id FROM mr.job x WHERE x.queue = q AND x.seq = l.seq LIMIT 1) j
+    WHERE NOT l.special AND NOT l.cancel AND j.id = g.id
+  ), leases AS (
+    DELETE FROM mr.lease l WHERE l.queue = q AND l.session = holder AND l.fence = ANY (ARRAY(SELECT held.fence FROM held))
   ), bodies AS (
-    DELETE FROM mr.job j USING gone WHERE j.queue = q AND j.seq = gone.seq
+    DELETE FROM mr.job j WHERE j.queue = q AND j.seq = ANY (ARRAY(SELECT held.seq FROM held))
   )
-  SELECT (SELECT array_agg(gone.fence) FROM gone), array_agg(t.tenant), array_agg(t.n) INTO acked, names, counts
-    FROM (SELECT gone.tenant, -count(*) AS n FROM gone GROUP BY gone.tenant) t;
+  SELECT (SELECT array_agg(held.fence) FROM held), array_agg(t.tenant), array_agg(t.n) INTO acked, names, counts
+    FROM (SELECT held.tenant, -count(*) AS n FROM held GROUP BY held.tenant) t;
 END $$;
 
 -- Applies one settlement, if the session holds the job under this very fence.

@@ -11,10 +11,22 @@ export function functionsSchema(schema: string): string {
   return `${schema}_f${functionsVersion}`;
 }
 
+/**
+ * Settings of the functions through which every call comes in, and so of all that these call. Tables of a queue are now empty, now large: plans made
+ * from statistics are wrong at some time, so every statement is written for one plan (by keys, step by step), which is made once per connection.
+ */
+const hotSettings = [
+  'plan_cache_mode = force_generic_plan',
+  ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin'].map((way) => `enable_${way} = off`),
+]
+  .map((setting) => `SET ${setting}`)
+  .join(' ');
+
 /** Puts the names of the schemas, quoted, where the text says `mr.` and `fn.`. */
 export function inSchema(text: string, schema: string): string {
   const [tables, functions] = [quote(schema), quote(functionsSchema(schema))];
-  return text.replace(/\b(mr|fn)\./g, (_, which: string) => `${which === 'mr' ? tables : functions}.`);
+  const settled = text.replaceAll(' hot_settings ', ` ${hotSettings} `);
+  return settled.replace(/\b(mr|fn)\./g, (_, which: string) => `${which === 'mr' ? tables : functions}.`);
 }
 
 /** An SQL identifier. */

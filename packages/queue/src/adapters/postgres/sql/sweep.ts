@@ -53,7 +53,7 @@ END $$;
 
 -- Moves due jobs from delayed to ready, all in one statement.
 CREATE FUNCTION fn.promote_due(c fn.call, most int) RETURNS fn.call
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
   names text[];
   counts bigint[];
@@ -62,13 +62,13 @@ DECLARE
   zeros bigint[];
 BEGIN
   WITH due AS (
-    DELETE FROM mr.delayed d WHERE d.queue = c.queue AND d.seq IN (
-      SELECT x.seq FROM mr.delayed x WHERE x.queue = c.queue AND x.ready_at <= c.now ORDER BY x.ready_at LIMIT most)
+    DELETE FROM mr.delayed d WHERE d.queue = c.queue AND d.seq = ANY (ARRAY(
+      SELECT x.seq FROM mr.delayed x WHERE x.queue = c.queue AND x.ready_at <= c.now ORDER BY x.ready_at LIMIT most))
     RETURNING d.seq, d.ready_at, d.attempt, d.special
   ), moved AS (
     INSERT INTO mr.ready (queue, tenant, rank, turn, seq, ready_at, cost, bytes, attempt, priority, special)
       SELECT c.queue, j.tenant, fn.rank_of(due.ready_at, j.priority, c.step), coalesce(j.turn, j.seq), j.seq, due.ready_at, j.cost, j.bytes, due.attempt, j.priority, due.special
-      FROM due JOIN mr.job j ON j.queue = c.queue AND j.seq = due.seq
+      FROM due CROSS JOIN LATERAL (SELECT x.* FROM mr.job x WHERE x.queue = c.queue AND x.seq = due.seq LIMIT 1) j
     RETURNING tenant, rank
   )
   SELECT array_agg(m.tenant), array_agg(m.n), array_agg(m.low), coalesce(sum(m.n), 0)::int INTO names, counts, ranks, promoted_now
@@ -170,8 +170,7 @@ BEGIN
 END $$;
 
 -- A lower bound of all times at which something happens by itself, taken anew.
-CREATE FUNCTION fn.next_due(c fn.call) RETURNS bigint
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE FUNCTION fn.next_due(c fn.call) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
   RETURN least(
     (SELECT d.ready_at FROM mr.delayed d WHERE d.queue = c.queue AND d.ready_at IS NOT NULL ORDER BY d.ready_at LIMIT 1),
@@ -195,8 +194,8 @@ BEGIN
     c := fn.end_leases(c, NULL, false, most);
     c := fn.promote_due(c, most);
     c := fn.unpark(c, most);
-    DELETE FROM mr.dedupe d WHERE d.queue = c.queue AND d.key IN (
-      SELECT x.key FROM mr.dedupe x WHERE x.queue = c.queue AND x.until <= c.now ORDER BY x.until LIMIT most);
+    DELETE FROM mr.dedupe d WHERE d.queue = c.queue AND d.key = ANY (ARRAY(
+      SELECT x.key FROM mr.dedupe x WHERE x.queue = c.queue AND x.until <= c.now ORDER BY x.until LIMIT most));
     c := fn.release_results(c, most);
     c.due := 9007199254740991;
   END IF;

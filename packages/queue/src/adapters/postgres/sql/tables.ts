@@ -145,8 +145,9 @@ CREATE TABLE mr.tenant (
   since bigint NOT NULL DEFAULT 0,
   urgency bigint NOT NULL DEFAULT 0,
   parked_until bigint,
-  -- No ready job of the tenant has a lesser rank.
+  -- No ready job of the tenant stands before this: claims begin here, past what dead rows a long transaction keeps.
   low_rank bigint NOT NULL DEFAULT -9223372036854775808,
+  low_turn bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (queue, name, version)
 ) WITH (fillfactor = 70);
 CREATE INDEX tenant_ring ON mr.tenant (queue, head_class DESC, vtime) WHERE ringed;
@@ -259,6 +260,14 @@ CREATE TABLE mr.schedule (
 );
 CREATE INDEX schedule_next ON mr.schedule (queue, next_at) WHERE next_at IS NOT NULL;
 
+-- Jobs for a queue elsewhere, written in transactions of this database; see relayOutbox().
+CREATE TABLE mr.outbox (
+  n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  queue text NOT NULL,
+  jobs jsonb NOT NULL,
+  atomic boolean NOT NULL
+);
+
 -- Emptied by a crash or a failover: then acknowledgements and claims of the last moments may be undone, see begin().
 CREATE UNLOGGED TABLE mr.alive (queue int PRIMARY KEY);
 `;
@@ -275,6 +284,7 @@ export const vacuuming: string = [
   'job',
   'note',
   'dedupe',
+  'outbox',
 ]
   .map(
     (table) =>

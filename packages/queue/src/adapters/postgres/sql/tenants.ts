@@ -78,19 +78,20 @@ END $$;
 
 -- Applies the changes noted, and puts each tenant where it belongs: in the ring, parked until a time, or outside until something changes.
 CREATE FUNCTION fn.place(c fn.call) RETURNS fn.call
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
   parked bigint;
 BEGIN
   IF cardinality(c.d_names) = 0 THEN RETURN c; END IF;
   INSERT INTO mr.tenant (queue, name, version)
     SELECT DISTINCT c.queue, n, c.version FROM unnest(c.d_names) n
-    WHERE NOT EXISTS (SELECT 1 FROM mr.tenant t WHERE t.queue = c.queue AND t.name = n);
+    WHERE (SELECT true FROM mr.tenant t WHERE t.queue = c.queue AND t.name = n LIMIT 1) IS NULL;
   WITH placed AS (
     UPDATE mr.tenant t SET
       version = c.version + 1,
       ready = t.ready + p.readies, delayed = t.delayed + p.delays, leased = t.leased + p.leases, bytes = t.bytes + p.sizes,
       low_rank = least(t.low_rank, p.low),
+      low_turn = CASE WHEN p.low <= t.low_rank THEN 0 ELSE t.low_turn END,
       ringed = p.ringed,
       since = CASE WHEN p.enters THEN c.now ELSE t.since END,
       vtime = CASE WHEN p.enters THEN greatest(t.vtime, c.vclock) ELSE t.vtime END,
@@ -98,7 +99,7 @@ BEGIN
       urgency = CASE WHEN p.enters THEN c.now ELSE t.since END - p.priority * c.step,
       parked_until = p.until
     FROM (
-      SELECT x.name, x.version, d.readies, d.delays, d.leases, d.sizes, d.low, coalesce(h.priority, 0) AS priority, hold.until,
+      SELECT x.at, d.readies, d.delays, d.leases, d.sizes, d.low, coalesce(h.priority, 0) AS priority, hold.until,
         h.priority IS NOT NULL AND hold.reason IS NULL AS ringed,
         h.priority IS NOT NULL AND hold.reason IS NULL AND NOT x.ringed AS enters
       FROM (
@@ -107,17 +108,21 @@ BEGIN
         GROUP BY u.name
       ) d
       CROSS JOIN LATERAL (
-        SELECT t.* FROM mr.tenant t WHERE t.queue = c.queue AND t.name = d.name ORDER BY t.version DESC LIMIT 1
+        SELECT t.*, t.ctid AS at FROM mr.tenant t WHERE t.queue = c.queue AND t.name = d.name ORDER BY t.version DESC LIMIT 1
       ) x
       LEFT JOIN LATERAL (
         SELECT r.priority, r.cost FROM mr.ready r
-        WHERE r.queue = c.queue AND r.tenant = d.name AND r.rank >= least(x.low_rank, d.low)
+        WHERE r.queue = c.queue AND r.tenant = d.name
+          AND (r.rank, r.turn) >= (least(x.low_rank, d.low), CASE WHEN d.low <= x.low_rank THEN 0 ELSE x.low_turn END)
         ORDER BY r.rank, r.turn LIMIT 1
       ) h ON true
-      LEFT JOIN LATERAL fn.hold_after(c, x.name, x.version, d.leases::bigint, h.cost) hold
-        ON h.priority IS NOT NULL AND (x.paused OR x.limits IS NOT NULL OR c.defaults <> '{}')
+      LEFT JOIN LATERAL (
+        SELECT a.* FROM fn.hold_after(c, x.name, x.version, d.leases::bigint, h.cost) a
+        WHERE h.priority IS NOT NULL AND (x.paused OR x.limits IS NOT NULL OR c.defaults <> '{}')
+        OFFSET 0
+      ) hold ON true
     ) p
-    WHERE t.queue = c.queue AND t.name = p.name AND t.version = p.version
+    WHERE t.ctid = p.at
     RETURNING t.parked_until
   )
   SELECT min(placed.parked_until) INTO parked FROM placed;
