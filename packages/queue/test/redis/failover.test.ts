@@ -3,7 +3,7 @@ import { startRedisCluster, startRedisSentinel, waitFor } from '@millrace/test-s
 import { Cluster, Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { redisAdapter } from '../../src/redis.ts';
-import { openMill } from './support/mill.ts';
+import { openMill } from '../faults/mill.ts';
 
 const quiet = { onWarning: () => undefined };
 

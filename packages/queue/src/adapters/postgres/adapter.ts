@@ -49,7 +49,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): QueueAdapter {
     return preparing;
   }
 
-  async function open({ queue }: AdapterContext): Promise<QueueStorage> {
+  async function open({ queue, clock }: AdapterContext): Promise<QueueStorage> {
     const client = await pool();
     let place = { number: 0, channel: '' };
     async function create(): Promise<void> {
@@ -63,7 +63,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): QueueAdapter {
     }
     await create();
     const storage = openStorage({
-      ...{ queue, client, statements },
+      ...{ queue, client, clock, statements },
       hints: createHints({ pool: client, channel: place.channel, listen: settings.listen }),
       number: () => place.number,
       create: async () => {

@@ -16,6 +16,32 @@ export interface PooledSqlClient extends SqlClient {
   release(destroy?: boolean): void;
 }
 
+/** An event emitter, as the connections of `pg` are. */
+interface Emitter {
+  on?(event: 'error', listener: () => void): unknown;
+  off?(event: 'error', listener: () => void): unknown;
+}
+
+const nothing = (): void => undefined;
+
+/** Borrows a connection for some work. While it is lent its errors surface at the calls; `pg` would end the process for those that come between them. */
+export async function withConnection<T>(
+  pool: Required<Pick<SqlPool, 'connect'>>,
+  work: (connection: SqlClient) => Promise<T>,
+): Promise<T> {
+  const connection: PooledSqlClient & Emitter = await pool.connect();
+  connection.on?.('error', nothing);
+  let broken = true;
+  try {
+    const value = await work(connection);
+    broken = false;
+    return value;
+  } finally {
+    connection.off?.('error', nothing);
+    connection.release(broken);
+  }
+}
+
 /** A pool. `connect` lends a connection for hints and for migrations; without it the adapter polls, and migrates on any connection. */
 export interface SqlPool extends SqlClient {
   connect?(): Promise<PooledSqlClient>;

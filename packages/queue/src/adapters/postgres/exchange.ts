@@ -63,6 +63,8 @@ export function exchangeArguments(request: ExchangeRequest): unknown[] {
 
 interface Told {
   readonly now: number;
+  /** Another one after a crash or failover of the server. */
+  readonly epoch: number;
   readonly lost?: boolean;
   readonly stale?: readonly number[];
   readonly staleExtensions?: readonly number[];
@@ -110,6 +112,7 @@ type Reply = readonly [Told, readonly (readonly [string, number])[], readonly st
 /** An answer, and whom to tell. */
 export interface Exchanged {
   readonly answer: ExchangeAnswer;
+  readonly epoch: number;
   readonly ready: boolean;
   readonly finished: boolean;
 }
@@ -134,7 +137,7 @@ export function exchangeAnswer(request: ExchangeRequest, text: string): Exchange
     dueSchedules,
     swept: sweptOf(told),
   };
-  return { answer, ready: told.ready === true, finished: told.finished === true };
+  return { answer, epoch: told.epoch, ready: told.ready === true, finished: told.finished === true };
 }
 
 function outcomes(length: number, lost: boolean, stale: readonly number[] = []): FencedOutcome[] {

@@ -1,5 +1,5 @@
 import { AdapterUnavailableError } from '../../errors.ts';
-import type { SqlClient, SqlPool } from './client.ts';
+import { type SqlClient, type SqlPool, withConnection } from './client.ts';
 import { checkSchema } from './options.ts';
 import { functions, functionsSchema, inSchema, layoutOne, quote } from './sql/index.ts';
 
@@ -27,14 +27,10 @@ const lock = 'SELECT pg_advisory_xact_lock(1844126711)';
 export async function migrate(client: SqlPool, options: MigrateOptions = {}): Promise<void> {
   const { schema = 'millrace' } = options;
   checkSchema(schema);
-  const connection = client.connect === undefined ? undefined : await client.connect();
-  // A `pg` Client has a connect() too, which answers nothing.
-  const own = connection && typeof connection.release === 'function' ? connection : undefined;
-  try {
-    await runMigration(own ?? client, schema);
-  } finally {
-    own?.release();
-  }
+  const { connect } = client;
+  // A client of `pg` has a connect() of another kind; and it lends nothing.
+  if (connect === undefined || 'processID' in client) return runMigration(client, schema);
+  await withConnection({ connect: () => connect.call(client) }, (connection) => runMigration(connection, schema));
 }
 
 async function runMigration(client: SqlClient, schema: string): Promise<void> {

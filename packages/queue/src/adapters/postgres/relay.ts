@@ -1,7 +1,7 @@
 import { type Clock, sleep, systemClock } from '../../clock.ts';
 import type { NewJob, QueueAdapter, QueueStorage } from '../../contract/index.ts';
 import { type Duration, toMilliseconds } from '../../duration.ts';
-import type { SqlClient, SqlPool } from './client.ts';
+import { type SqlClient, type SqlPool, withConnection } from './client.ts';
 import { checkSchema } from './options.ts';
 import { inSchema } from './sql/index.ts';
 
@@ -72,18 +72,14 @@ export function relayOutbox(options: RelayOptions): Relay {
 
   /** One transaction. Answers whether there may be more to move at once. */
   async function round(): Promise<boolean> {
-    const client = await pool.connect();
-    let broken = true;
-    try {
+    const accepted = await withConnection(pool, async (client) => {
       await client.query('BEGIN');
-      const accepted = await moveSome(client);
+      const some = await moveSome(client);
       await client.query('COMMIT');
-      broken = false;
-      moved += accepted.moved;
-      return accepted.moved > 0 && accepted.moved === accepted.seen;
-    } finally {
-      client.release(broken);
-    }
+      return some;
+    });
+    moved += accepted.moved;
+    return accepted.moved > 0 && accepted.moved === accepted.seen;
   }
 
   async function moveSome(client: SqlClient): Promise<{ readonly seen: number; readonly moved: number }> {

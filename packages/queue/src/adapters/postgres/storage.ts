@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts';
 import type {
   ControlAnswer,
   ControlInput,
@@ -16,6 +17,7 @@ import { control, lookingOn } from './control.ts';
 import { enqueueAnswers, enqueueArguments, enqueueChunk } from './enqueue.ts';
 import { exchangeAnswer, exchangeArguments } from './exchange.ts';
 import type { Hints } from './hints.ts';
+import { createResettler } from './resettle.ts';
 import { type Statements, transactionClient } from './statements.ts';
 import { isUnopened, toStoreError } from './store-errors.ts';
 
@@ -23,6 +25,7 @@ import { isUnopened, toStoreError } from './store-errors.ts';
 export interface StorageParts {
   readonly queue: string;
   readonly client: SqlClient;
+  readonly clock: Clock;
   readonly statements: Statements;
   readonly hints: Hints;
   /** Number of the queue in this database. */
@@ -35,6 +38,7 @@ export interface StorageParts {
 /** One queue. Every call is one statement, and so one round trip and one commit; no connection keeps a state between two of them. */
 export function openStorage(parts: StorageParts): QueueStorage {
   const { queue, client, statements, hints } = parts;
+  const resettler = createResettler(parts.clock);
   let closed = false;
 
   async function attempt<T>(text: string, values: unknown[], over: SqlClient): Promise<T> {
@@ -86,11 +90,12 @@ export function openStorage(parts: StorageParts): QueueStorage {
   }
 
   async function exchange(request: ExchangeRequest): Promise<ExchangeAnswer> {
-    const { answer: text } = await run<{ readonly answer: string }>(statements.exchange, exchangeArguments(request));
-    const { answer, ready, finished } = exchangeAnswer(request, text);
+    const sent = resettler.before(request);
+    const { answer: text } = await run<{ readonly answer: string }>(statements.exchange, exchangeArguments(sent));
+    const { answer, epoch, ready, finished } = exchangeAnswer(sent, text);
     if (ready || request.end) hints.tell('ready');
     if (finished) hints.tell('finished');
-    return answer;
+    return resettler.after(request, sent, answer, epoch);
   }
 
   async function fireSchedule({ jobs, ...move }: ControlInput<'fireSchedule'>): Promise<boolean> {

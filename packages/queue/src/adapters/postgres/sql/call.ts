@@ -6,7 +6,7 @@ import { sql } from './sql.ts';
  */
 export const callFunctions: string = sql`
 CREATE TYPE fn.call AS (
-  queue int, version bigint, now bigint,
+  queue int, version bigint, now bigint, epoch bigint,
   limits jsonb, defaults jsonb, retention jsonb, aging bigint, step bigint, paused boolean,
   fence bigint, ceiling bigint, vclock float8, tat float8,
   ready bigint, delayed bigint, leased bigint, bytes bigint, cancels bigint, hungry int,
@@ -77,7 +77,7 @@ BEGIN
   c.more := false;
   c.told_ready := false;
   c.told_finished := false;
-  RETURN c;
+  RETURN fn.note_epoch(c);
 END $$;
 
 CREATE FUNCTION fn.commit(c fn.call) RETURNS void LANGUAGE plpgsql AS $$
@@ -89,15 +89,23 @@ BEGIN
     WHERE queue = c.queue AND version = c.version;
 END $$;
 
+-- The unlogged table is empty after a crash or a failover: then calls of the last moments may be undone. Fences go on above the ceiling, and the
+-- workers, who see another epoch, settle again what they settled lately.
+CREATE FUNCTION fn.note_epoch(c fn.call) RETURNS fn.call LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT a.epoch INTO c.epoch FROM mr.alive a WHERE a.queue = c.queue;
+  IF FOUND THEN RETURN c; END IF;
+  c.fence := greatest(c.fence, c.ceiling);
+  c.ceiling := 0;
+  INSERT INTO mr.alive VALUES (c.queue, c.now) ON CONFLICT DO NOTHING;
+  c.epoch := c.now;
+  RETURN c;
+END $$;
+
 -- Fences are times in microseconds, and at least one more than the last. The ceiling, above all that were given, is written through to the
--- disk before it is reached; after a crash, which empties the unlogged table, they go on above it.
+-- disk before it is reached.
 CREATE FUNCTION fn.prepare_fences(c fn.call, most int) RETURNS fn.call LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM mr.alive a WHERE a.queue = c.queue) THEN
-    c.fence := greatest(c.fence, c.ceiling);
-    c.ceiling := 0;
-    INSERT INTO mr.alive VALUES (c.queue) ON CONFLICT DO NOTHING;
-  END IF;
   c.fence := greatest(c.fence, c.now * 1000);
   IF c.fence + most >= c.ceiling THEN
     c.ceiling := c.fence + most + 60000000;

@@ -191,7 +191,7 @@ END $$;
 
 -- What is usual is left out.
 CREATE FUNCTION fn.told(c fn.call) RETURNS jsonb LANGUAGE sql AS $$
-  SELECT jsonb_strip_nulls(jsonb_build_object('now', c.now, 'ready', nullif(c.told_ready, false), 'finished', nullif(c.told_finished, false),
+  SELECT jsonb_strip_nulls(jsonb_build_object('now', c.now, 'epoch', c.epoch, 'ready', nullif(c.told_ready, false), 'finished', nullif(c.told_finished, false),
     'more', nullif(c.more, false), 'due', nullif(fn.due_at(c), 9007199254740991),
     'promoted', nullif(c.promoted, 0), 'forgotten', nullif(c.dropped, 0), 'expired', nullif(c.expired, '[]')))
 $$;

@@ -269,7 +269,10 @@ CREATE TABLE mr.outbox (
 );
 
 -- Emptied by a crash or a failover: then acknowledgements and claims of the last moments may be undone, see begin().
-CREATE UNLOGGED TABLE mr.alive (queue int PRIMARY KEY);
+CREATE UNLOGGED TABLE mr.alive (
+  queue int PRIMARY KEY,
+  epoch bigint NOT NULL
+);
 `;
 
 /** Busy tables are vacuumed by the number of their dead rows, not by their share, and at once. */

@@ -11,8 +11,7 @@ import {
   type QueueAdapter,
   StoreUnavailableError,
   type Worker,
-} from '../../../src/index.ts';
-import { redisAdapter } from '../../../src/redis.ts';
+} from '../../src/index.ts';
 
 const work: JobDefinition<'work', z.ZodObject<{ n: z.ZodNumber }>> = defineJob('work', z.object({ n: z.number() }), {
   maxAttempts: 20,
@@ -48,13 +47,13 @@ export interface Mill extends AsyncDisposable {
   untilDone(ids: readonly string[], timeout?: number): Promise<void>;
 }
 
-/** Opens a queue on a URL, or on an adapter. */
+/** Opens a queue on a URL, or on an adapter, which it then closes. */
 export function openMill(target: string | QueueAdapter, clock?: Clock): Mill {
-  const adapter = typeof target === 'string' ? redisAdapter({ url: target, onWarning: () => undefined }) : target;
+  const adapter = typeof target === 'string' ? undefined : target;
   const ledger: Ledger = { runs: new Map(), acks: new Map(), stale: 0, staleEffects: 0 };
   const fences = new Map<string, number>();
   const queue = createQueue({
-    adapter,
+    ...(adapter === undefined ? { url: target as string } : { adapter }),
     jobs: [work],
     ...(clock !== undefined && { clock }),
     instrumentation: {
@@ -110,7 +109,7 @@ export function openMill(target: string | QueueAdapter, clock?: Clock): Mill {
     },
     [Symbol.asyncDispose]: async () => {
       await queue.close();
-      await adapter.close();
+      await adapter?.close();
     },
   };
 }
