@@ -280,12 +280,13 @@ async function runTwins(adapter: QueueAdapter, steps: readonly Step[], strict: b
 export async function compareWithEngine(
   adapter: QueueAdapter,
   comparable: (steps: readonly Step[]) => readonly Step[] = (steps) => steps,
+  runs = 120,
 ): Promise<void> {
   const history = fc.array(step, { minLength: 5, maxLength: 40 });
   const compare = (steps: readonly Step[], strict: boolean): Promise<void> =>
     runTwins(adapter, comparable(steps), strict);
   await fc.assert(fc.asyncProperty(history, fc.boolean(), compare), {
-    numRuns: Number(process.env.TWIN_RUNS ?? 120),
+    numRuns: Number(process.env.TWIN_RUNS ?? runs),
     endOnFailure: true,
     ...(process.env.TWIN_SEED && { seed: Number(process.env.TWIN_SEED), path: process.env.TWIN_PATH ?? '' }),
   });
