@@ -9,7 +9,7 @@ import {
   WorkspaceError,
 } from './errors.ts';
 import { notify } from './instrumentation.ts';
-import { createLease, type Lease, pin, readLease, unpin, workspaceFolder, writeLease } from './lease/lease.ts';
+import { type Borrowed, createLease, type Lease, pin, readLease, unpin, workspaceFolder, writeLease } from './lease/lease.ts';
 import { removeLease, sweepLease } from './lease/remove.ts';
 import { liveWorkspace } from './live-workspace.ts';
 import type { CheckoutOptions } from './manager.ts';
@@ -21,6 +21,7 @@ import type { Services } from './services.ts';
 import { strategyNamed } from './strategies/all.ts';
 import type { Made } from './strategies/strategy.ts';
 import type { StrategyName } from './strategy.ts';
+import { fillSubmodules, type SubmoduleRequest } from './submodules/fill.ts';
 import { templateId } from './template/layers.ts';
 import { touchTemplate } from './template/templates.ts';
 import type { Workspace } from './workspace.ts';
@@ -132,6 +133,18 @@ async function clearTheWay(services: Services, leaseId: string): Promise<void> {
   await sweepLease(services, over);
 }
 
+/** Levels of nested submodules when nobody says how many. */
+const SUBMODULE_DEPTH = 3;
+
+function submoduleRequest(
+  { submodules = false }: CheckoutOptions,
+  parts: Omit<SubmoduleRequest, 'policy' | 'depth'>,
+): SubmoduleRequest | undefined {
+  if (submodules === false) return undefined;
+  const { hosts = [], depth = SUBMODULE_DEPTH } = submodules === true ? {} : submodules;
+  return { ...parts, depth, policy: { hosts } };
+}
+
 async function makeTree(
   host: CheckoutHost,
   plan: Plan,
@@ -153,6 +166,12 @@ async function makeTree(
       await writeLease(services.root, booked);
     };
     const { branch, identity = services.identity, signal } = options;
+    const borrow = async (borrowed: Borrowed): Promise<void> => {
+      booked = { ...booked, submodules: [...(booked.submodules ?? []), borrowed] };
+      await writeLease(services.root, booked);
+      await pin(services.root, booked);
+    };
+    const wanted = submoduleRequest(options, { sparse, identity, signal, borrow });
     const made = await strategyNamed(name).make(services, {
       supply: supplied,
       sparse,
@@ -163,6 +182,7 @@ async function makeTree(
       identity,
       signal,
       hold,
+      fill: wanted && ((tree) => fillSubmodules(services, tree, supplied, wanted)),
     });
     if (made !== undefined) return { made, lease: booked };
   }
@@ -189,7 +209,8 @@ async function makeHealed(host: CheckoutHost, plan: Plan, lease: Lease): Promise
     const folder = workspaceFolder(services.root, lease.leaseId);
     await services.overlays.release(folder);
     await discard(services.root, folder);
-    await unpin(services.root, { ...lease, generation });
+    const booked = await readLease(services.root, lease.leaseId);
+    if (booked !== undefined) await unpin(services.root, booked);
     await heal(services, plan.want, generation);
     return await supplyAndMake(host, plan, lease);
   }

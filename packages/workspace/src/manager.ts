@@ -117,6 +117,14 @@ export interface WorkspaceManagerOptions {
   readonly clock?: Clock;
 }
 
+/** Which submodules a checkout follows. */
+export interface SubmoduleOptions {
+  /** Hosts (with a port where there is one) that are allowed on top of the repository's own. @default [] */
+  readonly hosts?: readonly string[];
+  /** Levels of nesting. @default 3 */
+  readonly depth?: number;
+}
+
 /** Options of {@link WorkspaceManager.checkout}. */
 export interface CheckoutOptions extends Cancellable {
   /** Address of the repository: `https://…`, and where allowed `http://…`, `ssh://…`, `file://…`, a path, a `.bundle` file. */
@@ -142,6 +150,11 @@ export interface CheckoutOptions extends Cancellable {
   readonly leaseId?: string;
   /** Mirror without file contents, which are fetched as checkouts need them; decided at the mirror's first use. @default false */
   readonly partial?: boolean;
+  /**
+   * Write submodules, each from a mirror of its own. `true` follows those at the repository's own host, three levels
+   * deep; others are refused, unless their host is listed. @default false
+   */
+  readonly submodules?: boolean | SubmoduleOptions;
   /** See {@link WorkspaceManagerOptions.maxAge}. */
   readonly maxAge?: Duration;
   /** Called as a fetch goes on. */

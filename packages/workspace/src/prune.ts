@@ -4,7 +4,7 @@ import { DiskFullError } from './errors.ts';
 import { freeBytes, type Usage, usageOf } from './files/disk-usage.ts';
 import { orMissing } from './files/record.ts';
 import { type EvictedEvent, notify } from './instrumentation.ts';
-import { listLeases, workspaceFolder } from './lease/lease.ts';
+import { borrowedBy, type Lease, listLeases, workspaceFolder } from './lease/lease.ts';
 import { sweep } from './lease/remove.ts';
 import type { PruneReport } from './manager.ts';
 import { maintain } from './mirror/maintenance.ts';
@@ -27,12 +27,18 @@ async function isTemplateHeld(services: Services, id: string): Promise<boolean> 
   return (await listLeases(services.root)).some((lease) => lease.template === id);
 }
 
+function borrowsFrom(lease: Lease, key: string, generation?: number): boolean {
+  return borrowedBy(lease).some(
+    (one) => one.mirrorKey === key && (generation === undefined || one.generation === generation),
+  );
+}
+
 async function isMirrorHeld(services: Services, key: string): Promise<boolean> {
   const leases = await listLeases(services.root);
   const borrowed = await Promise.all(
     [services.root.templates, services.root.pool].map((folder) => readdir(join(folder, key)).catch(orMissing)),
   );
-  return leases.some((lease) => lease.mirrorKey === key) || borrowed.some((names) => (names?.length ?? 0) > 0);
+  return leases.some((lease) => lease.mirrorKey === key || borrowsFrom(lease, key)) || borrowed.some((names) => (names?.length ?? 0) > 0);
 }
 
 /** Removes a mirror that nobody borrows from; it goes out of sight before the borrowers are counted. */
@@ -138,7 +144,7 @@ async function dropOldGenerations(services: Services): Promise<void> {
       const borrowed = [...(await listTemplates(services)), ...(await listShelves(services))].some(({ id }) =>
         id.startsWith(`${key}/${old}-`),
       );
-      const leased = leases.some((lease) => lease.mirrorKey === key && lease.generation === old);
+      const leased = leases.some((lease) => borrowsFrom(lease, key, old));
       if (!borrowed && !leased) await discard(root, generationPath(root, key, old));
     }
   }

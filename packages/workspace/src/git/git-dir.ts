@@ -25,7 +25,8 @@ export interface GitDirSpec {
   readonly symlinks: boolean;
 }
 
-function quoted(value: string): string {
+/** A value as git's configuration files quote it. */
+export function quoted(value: string): string {
   return `"${value.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n')}"`;
 }
 

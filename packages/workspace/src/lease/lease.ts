@@ -7,6 +7,14 @@ import type { Root } from '../root.ts';
 import type { Services } from '../services.ts';
 import type { StrategyName } from '../strategy.ts';
 
+/** Objects that are borrowed from a mirror. */
+export interface Borrowed {
+  readonly mirrorKey: string;
+  readonly generation: number;
+  /** Commit that is pinned. */
+  readonly commit: string;
+}
+
 /** What a workspace holds on to. Written before anything that it names exists, removed after all of it is gone. */
 export interface Lease {
   readonly leaseId: string;
@@ -25,6 +33,8 @@ export interface Lease {
   readonly commit: string | undefined;
   /** Template below it, by its id. */
   readonly template: string | undefined;
+  /** What its submodules borrow. */
+  readonly submodules?: readonly Borrowed[] | undefined;
 }
 
 /** Folder of a workspace. */
@@ -104,24 +114,33 @@ export function deleteLease(root: Root, leaseId: string): Promise<void> {
   return rm(leasePath(root, leaseId), { force: true });
 }
 
-function pinPath(root: Root, lease: Lease): string | undefined {
-  if (lease.generation === undefined) return undefined;
-  return join(generationPath(root, lease.mirrorKey, lease.generation), 'refs/millrace/pins', lease.leaseId);
+/** All that a lease borrows, the base first. */
+export function borrowedBy({ mirrorKey, generation, commit, submodules = [] }: Lease): readonly Borrowed[] {
+  const base = generation === undefined || commit === undefined ? [] : [{ mirrorKey, generation, commit }];
+  return [...base, ...submodules];
+}
+
+function pinPath(root: Root, leaseId: string, { mirrorKey, generation }: Borrowed, place: number): string {
+  // A submodule may be of the same repository, at another commit.
+  const name = place === 0 ? leaseId : `${leaseId}.sub-${place}`;
+  return join(generationPath(root, mirrorKey, generation), 'refs/millrace/pins', name);
 }
 
 /**
- * Keeps the base from any garbage collection. The ref is written as a loose file under a name that nobody else has,
- * which is what git itself does, without a process; pins are never packed.
+ * Keeps what a lease borrows from any garbage collection. The refs are written as loose files under names that nobody
+ * else has, which is what git itself does, without a process; pins are never packed.
  */
 export async function pin(root: Root, lease: Lease): Promise<void> {
-  const path = pinPath(root, lease);
-  if (path === undefined || lease.commit === undefined) return;
-  await mkdir(join(path, '..'), { recursive: true });
-  await writeFile(path, `${lease.commit}\n`);
+  for (const [place, borrowed] of borrowedBy(lease).entries()) {
+    const path = pinPath(root, lease.leaseId, borrowed, place);
+    await mkdir(join(path, '..'), { recursive: true });
+    await writeFile(path, `${borrowed.commit}\n`);
+  }
 }
 
-/** Lets the base go. */
+/** Lets it go. */
 export async function unpin(root: Root, lease: Lease): Promise<void> {
-  const path = pinPath(root, lease);
-  if (path !== undefined) await rm(path, { force: true });
+  for (const [place, borrowed] of borrowedBy(lease).entries()) {
+    await rm(pinPath(root, lease.leaseId, borrowed, place), { force: true });
+  }
 }

@@ -10,6 +10,7 @@ async function make(services: Services, request: MakeRequest): Promise<Made> {
   const tree = join(folder, 'tree');
   await mkdir(tree);
   await buildTree(services, tree, request, { branch, origin, identity, upstream: supply.name }, request.signal);
+  await request.fill?.(tree);
   const pristineIndex = join(folder, 'pristine-index');
   await copyFile(join(tree, '.git', 'index'), pristineIndex);
   return { view: plainView(tree), warm: false, pristineIndex };

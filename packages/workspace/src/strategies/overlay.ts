@@ -48,6 +48,7 @@ async function make(services: Services, request: MakeRequest): Promise<Made> {
   const id = templateIdOf(services, request);
   await request.hold(id);
   await writeUpper(services, request);
+  await request.fill?.(join(request.folder, 'upper'));
   services.step('overlay:upper');
   const { view, layers, warm } = await mountTemplate(services, request, id);
   services.step('overlay:mounted');

@@ -21,6 +21,7 @@ async function make(services: Services, request: MakeRequest): Promise<Made | un
     sparse,
     symlinks: services.symlinks,
   });
+  await request.fill?.(path);
   return { view: plainView(path), warm: true, pristineIndex: join(folder, 'pristine-index') };
 }
 

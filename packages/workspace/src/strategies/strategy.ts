@@ -14,6 +14,8 @@ export interface MakeRequest extends TreeSource {
   readonly origin: string;
   readonly identity: Identity;
   readonly signal?: AbortSignal | undefined;
+  /** Writes the submodules into a tree that has a `.git/config`; absent when nobody asked for them. */
+  readonly fill?: ((tree: string) => Promise<void>) | undefined;
   /** Books the template before it is used, so that nobody evicts it. */
   readonly hold: (templateId: string) => Promise<void>;
 }
