@@ -8,8 +8,18 @@ import {
   StrategyUnavailableError,
   WorkspaceError,
 } from './errors.ts';
+import { withDiskFull } from './files/disk-full.ts';
 import { notify } from './instrumentation.ts';
-import { type Borrowed, createLease, type Lease, pin, readLease, unpin, workspaceFolder, writeLease } from './lease/lease.ts';
+import {
+  type Borrowed,
+  createLease,
+  type Lease,
+  pin,
+  readLease,
+  unpin,
+  workspaceFolder,
+  writeLease,
+} from './lease/lease.ts';
 import { removeLease, sweepLease } from './lease/remove.ts';
 import { liveWorkspace } from './live-workspace.ts';
 import type { CheckoutOptions } from './manager.ts';
@@ -269,7 +279,7 @@ export async function checkout(host: CheckoutHost, options: CheckoutOptions): Pr
   const checked = plan(host, options);
   const { leaseId } = checked;
   const info = { repo: checked.want.addresses[0].url, ref: options.ref, tenant: options.tenant, leaseId };
-  const work = (): Promise<Workspace> => makeWorkspace(host, checked, started);
+  const work = (): Promise<Workspace> => withDiskFull(() => makeWorkspace(host, checked, started));
   try {
     const workspace = await (instrumentation.aroundCheckout ? instrumentation.aroundCheckout(work, info) : work());
     const { strategy, warm, durationMs } = workspace.stats;

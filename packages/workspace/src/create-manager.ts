@@ -4,6 +4,7 @@ import { addressesOf, type CheckoutHost, checkout } from './checkout.ts';
 import { systemClock } from './clock.ts';
 import { toMilliseconds } from './duration.ts';
 import { DisposedError, InvalidOptionError, RefusedByPolicyError } from './errors.ts';
+import { withDiskFull } from './files/disk-full.ts';
 import { beat, HEARTBEAT_MS, heartbeatFile, newOwner } from './files/owner.ts';
 import { hostEnvironment, hostSettings, settingsFile } from './git/environment.ts';
 import { type GitProbe, probeGit } from './git/probe.ts';
@@ -160,7 +161,7 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
 
   const ready = (): Promise<Started> => {
     if (closing !== undefined) throw new DisposedError('The workspace manager was closed');
-    started ??= start(services, options).catch((error: unknown) => {
+    started ??= withDiskFull(() => start(services, options)).catch((error: unknown) => {
       // The next call tries again: a full disk or a missing right may be cured by then.
       started = undefined;
       throw error;
@@ -227,7 +228,8 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     },
     prefetch: async (repo, request = {}) => {
       const state = await ready();
-      await prefetch(services, state.strategies, options.pool?.size ?? 2, repo, request);
+      const poolSize = options.pool?.size ?? 2;
+      await withDiskFull(() => prefetch(services, state.strategies, poolSize, repo, request));
     },
     hint: async (repo) => {
       await ready();

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Duration, toMilliseconds } from './duration.ts';
 import { DisposedError, GitTimeoutError, RefusedByPolicyError } from './errors.ts';
+import { withDiskFull } from './files/disk-full.ts';
 import { cleanEnvironment } from './git/environment.ts';
 import { redact } from './git/redact.ts';
 import { commitWorkingTree } from './host/commit.ts';
@@ -188,7 +189,7 @@ export function liveWorkspace(parts: LiveWorkspaceParts): Workspace {
     inLine(async () => {
       if (removal !== undefined)
         throw new DisposedError(`Workspace ${lease.leaseId} was disposed; check out a new one`);
-      return await work(await openHostRepository(context));
+      return await withDiskFull(async () => await work(await openHostRepository(context)));
     });
   const rulesOf = (rules: PublishRules | undefined): ReturnType<typeof resolveRules> =>
     resolveRules(context.services.rules, rules);

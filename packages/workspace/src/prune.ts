@@ -38,7 +38,10 @@ async function isMirrorHeld(services: Services, key: string): Promise<boolean> {
   const borrowed = await Promise.all(
     [services.root.templates, services.root.pool].map((folder) => readdir(join(folder, key)).catch(orMissing)),
   );
-  return leases.some((lease) => lease.mirrorKey === key || borrowsFrom(lease, key)) || borrowed.some((names) => (names?.length ?? 0) > 0);
+  return (
+    leases.some((lease) => lease.mirrorKey === key || borrowsFrom(lease, key)) ||
+    borrowed.some((names) => (names?.length ?? 0) > 0)
+  );
 }
 
 /** Removes a mirror that nobody borrows from; it goes out of sight before the borrowers are counted. */

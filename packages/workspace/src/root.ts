@@ -51,11 +51,18 @@ export function rootAt(path: string): Root {
   };
 }
 
+/** Not `recursive`, which answers a full disk by ENOENT. */
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
 /** Makes the folders. Only the owner of the process may look into the root; workspaces are reached through it by path. */
 export async function makeRoot(root: Root): Promise<void> {
   await mkdir(root.path, { recursive: true, mode: 0o711 });
   const { gitConfig: _, path: __, ...folders } = root;
-  await Promise.all(Object.values(folders).map((folder) => mkdir(folder, { recursive: true, mode: 0o755 })));
+  await Promise.all(Object.values(folders).map(makeFolder));
 }
 
 /** A fresh name for something in the making, which says whose it is. */

@@ -17,7 +17,12 @@ type ErrorKind = new (message: string, options?: WorkspaceErrorOptions) => Works
 
 /** git's words, most telling first: one output may match several lines ("Authentication failed" comes with HTTP 401). */
 const rules: readonly (readonly [pattern: RegExp, kind: ErrorKind, advice: string])[] = [
-  [/no space left on device|disk quota exceeded|file too large/i, DiskFullError, 'Free space or raise the quota'],
+  // `unable to write file` is all that git says of a file that it could only write in part.
+  [
+    /no space left on device|disk quota exceeded|file too large|unable to write file/i,
+    DiskFullError,
+    'Free space or raise the quota',
+  ],
   [
     /authentication failed|could not read (username|password)|terminal prompts disabled|permission denied \(publickey|\b(401|403)\b|invalid credentials|access denied/i,
     AuthError,

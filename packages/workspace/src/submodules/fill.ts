@@ -28,7 +28,9 @@ export interface SubmoduleRequest {
 }
 
 function inCone(path: string, sparse: readonly string[]): boolean {
-  return sparse.length === 0 || !path.includes('/') || sparse.some((directory) => `${path}/`.startsWith(`${directory}/`));
+  return (
+    sparse.length === 0 || !path.includes('/') || sparse.some((directory) => `${path}/`.startsWith(`${directory}/`))
+  );
 }
 
 /** Makes the folder of a submodule, never through a link. */
@@ -44,12 +46,7 @@ async function makePlace(tree: string, path: string): Promise<string> {
   return join(tree, path);
 }
 
-async function writeFiles(
-  services: Services,
-  place: string,
-  want: Want,
-  request: SubmoduleRequest,
-): Promise<Supply> {
+async function writeFiles(services: Services, place: string, want: Want, request: SubmoduleRequest): Promise<Supply> {
   const supplied = await supply(services, want);
   const { address } = supplied;
   await request.borrow({ mirrorKey: address.key, generation: supplied.generation, commit: supplied.commit });
@@ -75,7 +72,10 @@ async function fillOne(
     await heal(services, want, generation);
     return await writeFiles(services, place, want, request);
   });
-  await appendFile(join(tree, '.git', 'config'), `[submodule ${quoted(name)}]\n\tactive = true\n\turl = ${quoted(address.url)}\n`);
+  await appendFile(
+    join(tree, '.git', 'config'),
+    `[submodule ${quoted(name)}]\n\tactive = true\n\turl = ${quoted(address.url)}\n`,
+  );
   services.step('submodule:filled');
   return supplied;
 }
@@ -99,7 +99,10 @@ export async function fillSubmodules(
       if (next.level === 1 && !inCone(submodule.path, request.sparse)) continue;
       count += 1;
       if (count > MAX_SUBMODULES)
-        throw new RefusedByPolicyError('submodule', `More than ${MAX_SUBMODULES} submodules; lower \`submodules.depth\``);
+        throw new RefusedByPolicyError(
+          'submodule',
+          `More than ${MAX_SUBMODULES} submodules; lower \`submodules.depth\``,
+        );
       const own = await fillOne(services, next.tree, submodule, request);
       if (next.level < request.depth)
         waiting.push({ tree: join(next.tree, submodule.path), supplied: own, level: next.level + 1 });

@@ -64,16 +64,26 @@ async function readGitmodules(services: Services, supply: Supply, signal?: Abort
     ok: [0, 1, 128],
     signal,
   });
-  const pairs = stdout.toString('utf8').split('\0').filter((line) => line !== '');
+  const pairs = stdout
+    .toString('utf8')
+    .split('\0')
+    .filter((line) => line !== '');
   return new Map(pairs.map((line) => [line.slice(0, line.indexOf('\n')), line.slice(line.indexOf('\n') + 1)]));
 }
 
-async function gitlinks(services: Services, supply: Supply, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
+async function gitlinks(
+  services: Services,
+  supply: Supply,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
   const args = ['ls-tree', '-r', '-z', supply.commit];
   const listed = await services.git.text({ what: 'Listing submodules', gitDir: supply.gitDir, args, signal });
   const links = listed.split('\0').filter((line) => line.startsWith('160000 '));
   return new Map(
-    links.map((line) => [line.slice(line.indexOf('\t') + 1), line.slice(0, line.indexOf('\t')).split(' ')[2] as string]),
+    links.map((line) => [
+      line.slice(line.indexOf('\t') + 1),
+      line.slice(0, line.indexOf('\t')).split(' ')[2] as string,
+    ]),
   );
 }
 
