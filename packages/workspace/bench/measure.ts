@@ -6,12 +6,21 @@ import type { StrategyName, WorkspaceManager } from '../src/index.ts';
 import { type Bench, compare, depthOne, diskOf, type Measurement, managerFor, median, type Result } from './common.ts';
 import { flight, present, status } from './counts.ts';
 import { fifty } from './many.ts';
+import { namespace } from './namespace.ts';
 import { books, churn } from './scale.ts';
+
+/** Where to measure: folder, and ending of the metric. */
+const media = {
+  tmpfs: ['/dev/shm', ''],
+  disk: ['/var/tmp', '.disk'],
+} as const;
 
 /** What to measure and how. */
 export interface MeasureOptions {
   readonly quick: boolean;
   readonly only: readonly string[];
+  /** `tmpfs`, `disk`, or both. */
+  readonly media: readonly (keyof typeof media)[];
   readonly report: (result: Result) => void;
 }
 
@@ -122,6 +131,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   sparse: (bench, suffix) =>
     shapeResults(bench, suffix, 'sparse', { strategy: 'clone', sparse: ['packages/vite/src/client'] }),
   unprivileged,
+  namespace,
   fifty,
   status,
   present,
@@ -174,14 +184,9 @@ export async function measureAll(options: MeasureOptions): Promise<Result[]> {
     urls.push(url.href);
   }
   const results: Result[] = [];
-  const media = quick
-    ? [['/dev/shm', '']]
-    : [
-        ['/dev/shm', ''],
-        ['/var/tmp', '.ext4'],
-      ];
-  for (const [medium = '', suffix = ''] of media) {
-    const folder = mkdtempSync(join(medium, 'millrace-bench-'));
+  for (const medium of options.media) {
+    const [place, suffix] = media[medium];
+    const folder = mkdtempSync(join(place, 'millrace-bench-'));
     const bench: Bench = { folder, url: urls[2] as string, rounds: quick ? 3 : 7, server };
     const note = (found: readonly Result[]): void => {
       for (const result of found) report(result);

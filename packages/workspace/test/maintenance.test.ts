@@ -66,7 +66,7 @@ test('garbage that outweighs the rest stays behind with the old generation, whic
   await using it = fixture();
   const manager = it.manager({ strategies: ['clone'] });
   await using old = await manager.checkout({ repo: it.origin, branch: 'agent/1' });
-  await abandon(it, manager, randomBytes(18 * 1024 * 1024).toString('latin1'));
+  await abandon(it, manager, randomBytes(4 * 1024 * 1024).toString('latin1'));
   const caretaker = it.manager({ clock: later(8) });
   await caretaker.prune();
   expect(generations(it).map((path) => path.at(-5))).toEqual(['1', '2']);

@@ -13,7 +13,7 @@ const MANY_PACKS = 12;
 const COLLECT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** Bytes of garbage that are never worth a new generation. */
-const SMALL_GARBAGE = 16 * 1024 * 1024;
+const SMALL_GARBAGE = 4 * 1024 * 1024;
 
 /** What lies in a mirror's pack folder. */
 interface Packs {
