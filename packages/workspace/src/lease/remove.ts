@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, type Owner } from '../files/owner.ts';
 import { readRecord } from '../files/record.ts';
+import { releaseSubvolume } from '../files/subvolume.ts';
 import { type DisposedEvent, notify } from '../instrumentation.ts';
 import { discard } from '../root.ts';
 import type { Services } from '../services.ts';
@@ -16,11 +17,17 @@ import {
   workspaceFolder,
 } from './lease.ts';
 
+/** Gives back what is not a plain file below a folder of a workspace: mounts, subvolumes. */
+export async function releaseFolder(services: Services, folder: string): Promise<void> {
+  await services.overlays.release(folder);
+  await releaseSubvolume(folder);
+}
+
 /** Removes all that a lease holds, the lease itself last: whoever dies half-way is followed by a sweep. Safe to repeat. */
 export async function removeLease(services: Services, lease: Lease, reason: DisposedEvent['reason']): Promise<void> {
   const { root, clock, instrumentation } = services;
   const folder = workspaceFolder(root, lease.leaseId);
-  await services.overlays.release(folder);
+  await releaseFolder(services, folder);
   services.step('remove:released');
   await discard(root, folder);
   services.step('remove:discarded');
@@ -43,7 +50,7 @@ export async function sweepLease(services: Services, lease: Lease): Promise<bool
 async function sweepFolder(services: Services, folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     // A mount that was under way when its manager died may have arrived after the removal had begun.
-    await services.overlays.release(join(folder, name));
+    await releaseFolder(services, join(folder, name));
     await discard(services.root, join(folder, name));
   }
 }
@@ -58,7 +65,7 @@ async function sweepStaging(services: Services): Promise<void> {
   const living = await livingOwners(services);
   for (const name of names.filter((name) => !living.has(name.split('.')[0] ?? ''))) {
     const path = join(root.staging, name);
-    await services.overlays.release(path);
+    await releaseFolder(services, path);
     await discard(root, path);
   }
 }

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { Owner } from '../files/owner.ts';
 import { type Root, stagingPath } from '../root.ts';
+import { runTool, type ToolAnswer } from '../tool.ts';
 import { inBatches } from './batches.ts';
 import { createMountHelper, type MountHelper } from './mount-helper.ts';
-import { mountPoints, mountsBelow, runTool, type ToolAnswer } from './mount-table.ts';
+import { mountPoints, mountsBelow } from './mount-table.ts';
 import {
   mountError,
   mountOptions,

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { killGroup } from '../process.ts';
-import { TOOL_TIMEOUT_MS, toolEnvironment } from './mount-table.ts';
+import { TOOL_TIMEOUT_MS, toolEnvironment } from '../tool.ts';
 
 /**
  * Starting a program from a large Node process costs more than a mount, so one small shell per manager starts mount(8)

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Owner } from '../files/owner.ts';
 import { discard, type Root, stagingPath } from '../root.ts';
+import { runTool } from '../tool.ts';
 import { kernelMounts } from './kernel-mounts.ts';
-import { runTool } from './mount-table.ts';
 import type { OverlayMounts } from './mounts.ts';
 import { userNamespaceMounts } from './user-namespace.ts';
 

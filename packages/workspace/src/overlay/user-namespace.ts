@@ -7,7 +7,7 @@ import { isAlive, type Owner, ownerOfProcess } from '../files/owner.ts';
 import { readRecord, writeRecord } from '../files/record.ts';
 import { killGroup } from '../process.ts';
 import type { Root } from '../root.ts';
-import { TOOL_TIMEOUT_MS, toolEnvironment } from './mount-table.ts';
+import { TOOL_TIMEOUT_MS, toolEnvironment } from '../tool.ts';
 import {
   mountError,
   mountOptions,

@@ -3,10 +3,11 @@ import type { StrategyName } from '../strategy.ts';
 import { cloneStrategy } from './clone.ts';
 import { overlayStrategy } from './overlay.ts';
 import { poolStrategy } from './pool.ts';
+import { snapshotStrategy } from './snapshot.ts';
 import type { Strategy } from './strategy.ts';
 
 const strategies: ReadonlyMap<StrategyName, Strategy> = new Map(
-  [overlayStrategy, poolStrategy, cloneStrategy].map((strategy) => [strategy.name, strategy]),
+  [overlayStrategy, snapshotStrategy, poolStrategy, cloneStrategy].map((strategy) => [strategy.name, strategy]),
 );
 
 /** Names of all strategies, best first. */

@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { type HeldLock, lock } from '../files/lock.ts';
 import { isMissing, orMissing } from '../files/record.ts';
+import { createSubvolume } from '../files/subvolume.ts';
 import { fillIn } from '../mirror/partial.ts';
 import { generationPath } from '../mirror/record.ts';
 import { discard, stagingPath } from '../root.ts';
@@ -74,13 +75,13 @@ async function buildFiles(
   id: string,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const base = await nearestBase(services, source, signal);
+  const base = source.subvolume ? undefined : await nearestBase(services, source, signal);
   if (base !== undefined && (await bookLayer(services, base, id))) {
     if (source.supply.partial) await fillIn(services, source, signal);
     await buildLayer(services, staged, source, base, signal);
     return base;
   }
-  await mkdir(join(staged, 'tree'));
+  await (source.subvolume ? createSubvolume : mkdir)(join(staged, 'tree'));
   await buildTree(services, join(staged, 'tree'), source, {}, signal);
   return undefined;
 }

@@ -9,6 +9,8 @@ import type { Services } from '../services.ts';
 export interface TreeSource {
   readonly supply: Supply;
   readonly sparse: readonly string[];
+  /** Lies in a subvolume of its own, for snapshots. @default false */
+  readonly subvolume?: boolean;
 }
 
 /** Writes the files of a commit and settles the index: a `.git` by hand, then one git process. */

@@ -1,0 +1,54 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createSubvolume, releaseSubvolume, snapshotSubvolume } from '../files/subvolume.ts';
+import { writeHead } from '../git/git-dir.ts';
+import { plainView } from '../overlay/mounts.ts';
+import { discard, stagingPath } from '../root.ts';
+import type { Services } from '../services.ts';
+import type { StrategyProbe } from '../strategy.ts';
+import { templateIdOf, templateTree } from '../template/layers.ts';
+import { ensureTemplate } from '../template/templates.ts';
+import type { Made, MakeRequest, Strategy } from './strategy.ts';
+
+async function probe({ root, owner }: Services): Promise<StrategyProbe> {
+  const answer = (available: boolean, reason: string): StrategyProbe => ({ strategy: 'snapshot', available, reason });
+  const folder = stagingPath(root, owner.id);
+  try {
+    await mkdir(folder);
+    await createSubvolume(join(folder, 'tree'));
+    await snapshotSubvolume(join(folder, 'tree'), join(folder, 'copy'));
+    return answer(true, 'took a snapshot of a btrfs subvolume below the root');
+  } catch (error) {
+    return answer(false, (error as Error).message);
+  } finally {
+    await releaseSubvolume(folder);
+    await discard(root, folder);
+  }
+}
+
+async function make(services: Services, request: MakeRequest): Promise<Made> {
+  const { supply, sparse, branch, origin, identity, folder } = request;
+  const source = { supply, sparse, subvolume: true };
+  const id = templateIdOf(services, source);
+  await request.hold(id);
+  const warm = await ensureTemplate(services, source, request.signal);
+  const path = join(folder, 'tree');
+  await snapshotSubvolume(templateTree(services, id), path);
+  services.step('snapshot:taken');
+  await writeHead(join(path, '.git'), {
+    borrowFrom: supply.gitDir,
+    format: supply.format,
+    commit: supply.commit,
+    branch,
+    origin,
+    upstream: supply.name,
+    identity,
+    sparse,
+    symlinks: services.symlinks,
+  });
+  await request.fill?.(path);
+  return { view: plainView(path), warm, pristineIndex: join(templateTree(services, id), '.git', 'index') };
+}
+
+/** A snapshot of a template by btrfs: the cost of a template once, and of what changes. */
+export const snapshotStrategy: Strategy = { name: 'snapshot', probe, make };
