@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Options } from 'tsup';
+import { preProcessFile } from 'typescript';
 import { describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..', 'packages');
@@ -23,15 +24,9 @@ function sourcesOf(name: string): string[] {
     .map((file) => join(root, name, 'src', file));
 }
 
-/** Examples in documentation comments may import what they like. */
-function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
-}
-
-/** Module names in `import … from`, `export … from`, `import('…')` and `new URL('…', import.meta.url)`. */
+/** Module names in `import … from`, `export … from` and `import('…')`; examples in comments and texts of scripts are none. */
 function importsOf(file: string): string[] {
-  const text = withoutComments(readFileSync(file, 'utf8'));
-  return [...text.matchAll(/(?:from|import|import\()\s*['"]([^'"]+)['"]/g)].map((match) => match[1] ?? '');
+  return preProcessFile(readFileSync(file, 'utf8')).importedFiles.map(({ fileName }) => fileName);
 }
 
 describe.each(readdirSync(root))('packages/%s', (name) => {
