@@ -79,9 +79,9 @@ const mutants: readonly Mutant[] = [
   {
     invariant: 'first in, first out',
     bug: 'the newest goes first',
-    file: 'adapters/memory/ready.ts',
-    find: 'entry.line.push(row);',
-    put: 'entry.line.putBack(row, () => true);',
+    file: 'adapters/memory/lines.ts',
+    find: 'place.jobs.push(job);',
+    put: 'place.jobs.putBack(job, () => true);',
     seen: /overtook/,
   },
   {

@@ -1,7 +1,8 @@
 import type { ControlAnswer, ControlInput } from '../../contract/index.ts';
-import { type Call, countWaiting, makeWaiting, reschedule } from './call.ts';
+import type { Call } from './call.ts';
 import { finishWaiting, forget, revive } from './finish.ts';
 import type { JobRow } from './rows.ts';
+import { makeWaiting, reschedule, stopWaiting } from './waiting.ts';
 
 /** Most ids that one operation takes. */
 export const pageLimit = 500;
@@ -33,7 +34,7 @@ export function setPriority(call: Call, { ids, priority }: ControlInput<'setPrio
   const rows = known(call, ids).filter(waits);
   for (const row of rows) {
     const before = row.state;
-    countWaiting(call, row, -1);
+    stopWaiting(call, row);
     call.tables.changePriority(row, priority);
     makeWaiting(call, row, before === 'ready' ? call.now : row.readyAt);
     call.tables.saveJob(row, before);

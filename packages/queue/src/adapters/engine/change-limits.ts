@@ -1,7 +1,7 @@
 import type { ControlInput, QueueSettings, TenantView } from '../../contract/index.ts';
 import { type Call, noLimits } from './call.ts';
 import { tenantView } from './look.ts';
-import { place } from './ring.ts';
+import { letIn } from './ring.ts';
 
 /** Merges field by field; `undefined` removes a bound. */
 function merge<T extends object>(present: T, patch: T): T {
@@ -22,16 +22,8 @@ export function configure(call: Call, input: ControlInput<'configure'>): QueueSe
   tables.queue.settings = settings;
   if (settings.aging !== before.aging) tables.reorder();
   // Whom the old defaults held may run now; whom only the new ones hold is found out at its next turn.
-  if (input.tenantDefaults !== undefined) placeAll(call);
+  if (input.tenantDefaults !== undefined) for (const tenant of tables.heldTenants()) call.freed.add(tenant);
   return settings;
-}
-
-function placeAll(call: Call): void {
-  let page = call.tables.tenantsAfter(undefined, 1_000);
-  while (page.length > 0) {
-    for (const tenant of page) place(call, tenant);
-    page = call.tables.tenantsAfter(page.at(-1)?.name, 1_000);
-  }
 }
 
 /** Changes a tenant's own limits. */
@@ -39,7 +31,8 @@ export function limitTenant(call: Call, { tenant, limits }: ControlInput<'limitT
   const row = call.tables.tenant(tenant);
   const merged = merge(row.limits, limits);
   row.limits = Object.keys(merged).length === 0 ? noLimits : merged;
-  place(call, row);
+  call.touched.add(row);
+  letIn(call, row);
   return tenantView(call, row);
 }
 
@@ -60,5 +53,6 @@ function setPaused(call: Call, tenant: string | undefined, paused: boolean): voi
   }
   const row = call.tables.tenant(tenant);
   row.paused = paused;
-  place(call, row);
+  call.touched.add(row);
+  if (!paused) call.freed.add(row);
 }

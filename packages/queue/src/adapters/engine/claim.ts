@@ -1,8 +1,9 @@
 import type { ClaimedJob, ExchangeRequest } from '../../contract/index.ts';
-import { type Call, countWaiting } from './call.ts';
+import type { Call } from './call.ts';
 import { afterStart, nextAllowed } from './rate.ts';
-import { charge, holdOf, nextTenant, place } from './ring.ts';
-import type { JobRow, TenantRow } from './rows.ts';
+import { charge, holdBack, holdOf } from './ring.ts';
+import type { ClassRow, JobRow, LineRow } from './rows.ts';
+import { countWaiting } from './waiting.ts';
 
 /** What a claim gave. */
 export interface Claim {
@@ -19,11 +20,11 @@ export function claim(call: Call, request: ExchangeRequest): Claim {
   const claimed: ClaimedJob[] = [];
   while (claimed.length < request.claim) {
     if (holdOfQueue(call) !== undefined) return { claimed, more: false };
-    const next = nextEligible(call);
-    if (next === undefined) return { claimed, more: false };
-    claimed.push(lease(call, next.tenant, next.job, request));
+    const turn = nextTurn(call);
+    if (turn === undefined) return { claimed, more: false };
+    claimed.push(lease(call, turn, request));
   }
-  return { claimed, more: holdOfQueue(call) === undefined && call.tables.ringTop() !== undefined };
+  return { claimed, more: holdOfQueue(call) === undefined && nextTurn(call) !== undefined };
 }
 
 /** Why nothing at all is claimed now, and until when. */
@@ -39,23 +40,47 @@ export function holdOfQueue(
   return until > call.now ? { reason: 'queue-rate', until } : undefined;
 }
 
-/** The ring may hold tenants that a change of limits, or the cost of their next job, keeps from running: they are placed anew on the way. */
-function nextEligible(call: Call): { readonly tenant: TenantRow; readonly job: JobRow } | undefined {
-  for (;;) {
-    const tenant = nextTenant(call);
-    if (tenant === undefined) return undefined;
-    const job = call.tables.head(tenant);
-    if (job !== undefined && job.priority === tenant.headClass && holdOf(call, tenant, job.cost) === undefined) {
-      return { tenant, job };
-    }
-    place(call, tenant);
-  }
+/** A line and its first job, which may start. */
+interface Turn {
+  readonly class: ClassRow;
+  readonly line: LineRow;
+  readonly job: JobRow;
 }
 
-function lease(call: Call, tenant: TenantRow, job: JobRow, request: ExchangeRequest): ClaimedJob {
+/** The class whose turn it is, in it the line whose turn it is. What a limit holds leaves the ring on the way. */
+function nextTurn(call: Call): Turn | undefined {
+  const { tables } = call;
+  for (let next = tables.nextClass(); next !== undefined; next = tables.nextClass()) {
+    for (let line = tables.ringTop(next.priority); line !== undefined; line = tables.ringTop(next.priority)) {
+      const job = checkLine(call, line);
+      if (job !== undefined) return { class: next, line, job };
+    }
+    tables.removeClass(next);
+  }
+  return undefined;
+}
+
+/** @returns the first job of the line, if it may start; else the line has been moved */
+function checkLine(call: Call, line: LineRow): JobRow | undefined {
+  const { tables } = call;
+  const { tenant } = line;
+  if (line.score < tenant.vtime) {
+    line.score = tenant.vtime;
+    tables.saveLine(line);
+    return undefined;
+  }
+  const job = tables.head(line);
+  const hold = job === undefined ? undefined : holdOf(call, tenant, job);
+  if (job === undefined) tables.removeLine(line);
+  else if (hold !== undefined) holdBack(call, line, hold);
+  return hold === undefined ? job : undefined;
+}
+
+function lease(call: Call, turn: Turn, request: ExchangeRequest): ClaimedJob {
   const { tables, now } = call;
+  const { line, job } = turn;
   const { queue } = tables;
-  countWaiting(call, job, -1);
+  countWaiting(call, line.tenant, job, -1);
   queue.fence += 1;
   queue.leased += 1;
   if (queue.settings.limits.rate !== undefined) queue.tat = afterStart(queue.tat, now, queue.settings.limits.rate);
@@ -67,11 +92,28 @@ function lease(call: Call, tenant: TenantRow, job: JobRow, request: ExchangeRequ
   job.claimedAt = now;
   job.visibleUntil = job.visibility === undefined ? undefined : now + job.visibility;
   tables.saveJob(job, 'ready');
-  charge(call, tenant, job);
-  place(call, tenant);
-  call.touched.delete(tenant);
+  charge(call, line.tenant, job);
+  moveOn(call, turn);
   if (job.dedupe?.mode === 'debounce') tables.removeDedupe(job.dedupe.key);
   return asClaimed(job, now);
+}
+
+/** After its turn the line goes on in the ring, or leaves it: empty, or held, which is seen now so that people see until when. */
+function moveOn(call: Call, { class: served, line }: Turn): void {
+  const { tables, now } = call;
+  const next = tables.head(line);
+  const hold = next === undefined ? undefined : holdOf(call, line.tenant, next);
+  if (next === undefined) {
+    tables.removeLine(line);
+  } else if (hold === undefined) {
+    line.score = line.tenant.vtime;
+    tables.saveLine(line);
+  } else {
+    holdBack(call, line, hold);
+  }
+  if (served.since === now) return;
+  served.since = now;
+  tables.saveClass(served);
 }
 
 function asClaimed(job: JobRow, now: number): ClaimedJob {

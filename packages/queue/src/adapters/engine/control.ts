@@ -4,7 +4,7 @@ import { cancel, promoteNow, purge, redrive, setPriority } from './change-jobs.t
 import { configure, limitTenant, pause, resume } from './change-limits.ts';
 import { fireSchedule, putSchedule } from './cron.ts';
 import { childViews, counts, explain, jobView, list, tenantPage } from './look.ts';
-import { placeTouched } from './ring.ts';
+import { settleTouched } from './ring.ts';
 
 type Operations = {
   readonly [Op in ControlOperation]: (call: Call, input: ControlInput<Op>) => ControlAnswer<Op>;
@@ -48,6 +48,6 @@ export function control<Op extends ControlOperation>(
   input: ControlInput<Op>,
 ): ControlAnswer<Op> {
   const answer = operations[operation](call, input);
-  placeTouched(call);
+  settleTouched(call);
   return answer;
 }

@@ -1,6 +1,7 @@
 import type { DedupeSpec, EnqueueAnswer, NewJob } from '../../contract/index.ts';
-import { type Call, countWaiting, reschedule } from './call.ts';
+import type { Call } from './call.ts';
 import type { DedupeRow, JobRow } from './rows.ts';
+import { countWaiting, reschedule } from './waiting.ts';
 
 /** @returns the answer to a job whose key is held; undefined when the job is to be stored all the same */
 export function answerDuplicate(call: Call, held: DedupeRow, job: NewJob): EnqueueAnswer | undefined {
@@ -29,11 +30,12 @@ function debounce(call: Call, held: DedupeRow, job: NewJob): EnqueueAnswer | und
 }
 
 function replacePayload(call: Call, target: JobRow, job: NewJob): void {
-  countWaiting(call, target, -1);
+  const tenant = call.tables.tenant(target.tenant);
+  countWaiting(call, tenant, target, -1);
   target.payload = job.payload;
   target.bytes = job.bytes;
-  countWaiting(call, target, 1);
-  call.tables.saveJob(target, target.state);
+  countWaiting(call, tenant, target, 1);
+  call.tables.saveContent(target);
 }
 
 /** Notes that the job, just stored, holds its key (or is the follow-up of the job that does). */

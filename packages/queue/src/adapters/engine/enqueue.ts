@@ -1,8 +1,12 @@
 import type { EnqueueAnswer, EnqueueRequest, NewJob, QueueLimits } from '../../contract/index.ts';
-import { type Call, limitsOf, makeWaiting } from './call.ts';
+import { type Call, limitsOf } from './call.ts';
 import { answerDuplicate, holdKey } from './dedupe.ts';
-import { placeTouched } from './ring.ts';
+import { settleTouched } from './ring.ts';
 import type { JobRow } from './rows.ts';
+import { makeWaiting } from './waiting.ts';
+
+/** Most jobs have neither failures nor logs; both lists are replaced, never changed. */
+const none: readonly never[] = [];
 
 type Rejection = Extract<EnqueueAnswer, { status: 'rejected' }>;
 
@@ -15,8 +19,9 @@ export function enqueue(call: Call, request: EnqueueRequest): EnqueueAnswer[] {
     const rejection = rejectAll(call, request.jobs);
     if (rejection !== undefined) return request.jobs.map(() => rejection);
   }
+  call.tables.expectJobs(request.jobs);
   const answers = request.jobs.map((job) => enqueueOne(call, job, request.atomic === true));
-  placeTouched(call);
+  settleTouched(call);
   return answers;
 }
 
@@ -119,12 +124,13 @@ function insert(call: Call, job: NewJob, readyAt: number | undefined): void {
     claimedAt: 0,
     visibleUntil: undefined,
     cancelRequested: false,
-    failures: [],
-    logs: [],
+    failures: none,
+    logs: none,
     progress: undefined,
     result: undefined,
     finishedAt: undefined,
     keepUntil: undefined,
+    home: undefined,
     place: undefined,
     slot: -1,
     leaseSlot: -1,

@@ -1,7 +1,7 @@
 import type { ExchangeAnswer, ExchangeRequest, FencedOutcome } from '../../contract/index.ts';
 import type { Call } from './call.ts';
 import { claim, holdOfQueue } from './claim.ts';
-import { placeTouched } from './ring.ts';
+import { settleTouched } from './ring.ts';
 import type { SessionRow } from './rows.ts';
 import { heldJob, settleAll } from './settle.ts';
 import { returnUnused, sweep } from './sweep.ts';
@@ -17,8 +17,9 @@ export function exchange(call: Call, request: ExchangeRequest): ExchangeAnswer {
   returnLostCalls(call, request);
   if (request.end) endSession(call, session);
   const swept = sweep(call, request.housekeeping);
-  placeTouched(call);
+  settleTouched(call);
   const { claimed, more } = claim(call, mayClaim(session, request) ? request : { ...request, claim: 0 });
+  settleTouched(call);
   const due = nextDue(call);
   return {
     now,
@@ -54,7 +55,7 @@ function mayClaim(session: SessionRow, request: ExchangeRequest): boolean {
 
 function lostAnswer(call: Call, request: ExchangeRequest): ExchangeAnswer {
   const swept = sweep(call, request.housekeeping);
-  placeTouched(call);
+  settleTouched(call);
   const stale = (items: readonly unknown[]): FencedOutcome[] => items.map(() => 'stale');
   return {
     now: call.now,
@@ -86,7 +87,7 @@ function noteProgress(call: Call, request: ExchangeRequest): FencedOutcome[] {
     if (row === undefined) return 'stale';
     if (value !== undefined) row.progress = value;
     if (logs !== undefined) row.logs = [...row.logs, ...logs].slice(-100);
-    call.tables.saveJob(row, 'leased');
+    call.tables.saveContent(row);
     return 'applied';
   });
 }

@@ -1,12 +1,15 @@
 import type { JobFailure } from '../../contract/index.ts';
-import { type Call, countWaiting, makeWaiting, reschedule } from './call.ts';
+import type { Call } from './call.ts';
 import type { JobRow } from './rows.ts';
 import type { FinishedState } from './tables.ts';
+import { makeWaiting, reschedule, stopWaiting } from './waiting.ts';
 
 /** Ends a job that is no longer counted as waiting or leased: frees its dedupe key, tells its parent, keeps or forgets it. */
 export function finish(call: Call, row: JobRow, state: FinishedState, before: JobRow['state'], result?: string): void {
   const { tables, now } = call;
   row.state = state;
+  // A tenant may be forgotten before its last finished job.
+  row.home = undefined;
   row.session = undefined;
   row.visibleUntil = undefined;
   row.cancelRequested = false;
@@ -21,7 +24,7 @@ export function finish(call: Call, row: JobRow, state: FinishedState, before: Jo
 /** The place of a finished job that was waiting. */
 export function finishWaiting(call: Call, row: JobRow, state: FinishedState): void {
   const before = row.state;
-  countWaiting(call, row, -1);
+  stopWaiting(call, row);
   finish(call, row, state, before);
 }
 

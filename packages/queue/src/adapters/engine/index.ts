@@ -1,4 +1,4 @@
-export type { Call } from './call.ts';
+export { type Call, createCall } from './call.ts';
 export { control } from './control.ts';
 export { enqueue } from './enqueue.ts';
 export { exchange } from './exchange.ts';

@@ -117,7 +117,7 @@ export function explain(call: Call, { id }: ControlInput<'explain'>): Explanatio
   if (row.state === 'leased') return { reason: 'running' };
   if (row.state === 'delayed') return explainDelay(row);
   if (row.state !== 'ready') return { reason: 'finished' };
-  const hold = holdOfQueue(call) ?? holdOf(call, call.tables.tenant(row.tenant), row.cost);
+  const hold = holdOfQueue(call) ?? holdOf(call, call.tables.tenant(row.tenant), row);
   const ahead = call.tables.aheadOf(row, 1_000);
   if (hold !== undefined) return { ...hold, ahead };
   return { reason: call.tables.sessionCount(call.now) === 0 ? 'no-worker' : 'next-in-line', ahead };

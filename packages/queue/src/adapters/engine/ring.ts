@@ -1,7 +1,6 @@
 import { type Call, limitsOf } from './call.ts';
 import { afterStart, nextAllowed, takeBack } from './rate.ts';
-import type { JobRow, TenantRow } from './rows.ts';
-import { stepOf } from './tables.ts';
+import type { JobRow, LineRow, TenantRow } from './rows.ts';
 
 /** Why a tenant may not claim now. `until`: when that ends by itself. */
 export interface Hold {
@@ -9,8 +8,8 @@ export interface Hold {
   readonly until?: number;
 }
 
-/** @returns what keeps the tenant from claiming a job of `cost` units; undefined when nothing does */
-export function holdOf(call: Call, tenant: TenantRow, cost: number): Hold | undefined {
+/** @returns what keeps the tenant from claiming this job (without a job: any job); undefined when nothing does */
+export function holdOf(call: Call, tenant: TenantRow, job?: JobRow): Hold | undefined {
   if (tenant.paused) return { reason: 'tenant-paused' };
   const limits = limitsOf(call, tenant);
   if (limits.maxLeased !== undefined && tenant.leased >= limits.maxLeased) return { reason: 'tenant-concurrency' };
@@ -22,7 +21,7 @@ export function holdOf(call: Call, tenant: TenantRow, cost: number): Hold | unde
   if (budget === undefined) return undefined;
   const spent = spentIn(call, tenant, budget.per);
   // A job dearer than the whole budget may run when the window is untouched: else it would wait for ever.
-  if (spent === 0 || spent + cost <= budget.units) return undefined;
+  if (spent === 0 || spent + (job?.cost ?? 0) <= budget.units) return undefined;
   return { reason: 'tenant-budget', until: (Math.floor(call.now / budget.per) + 1) * budget.per };
 }
 
@@ -31,40 +30,50 @@ export function spentIn(call: Call, tenant: TenantRow, per: number): number {
   return tenant.window === Math.floor(call.now / per) ? tenant.spent : 0;
 }
 
-/** Puts the tenant where it belongs: in the ring, parked until a time, or outside until something changes. Saves it. */
-export function place(call: Call, tenant: TenantRow): void {
-  const { tables, now } = call;
-  const head = tenant.ready > 0 ? tables.head(tenant) : undefined;
-  const hold = head === undefined ? undefined : holdOf(call, tenant, head.cost);
+/** A line that has got its first job, or is no longer held, takes its place in the ring of its class. */
+export function enter(call: Call, line: LineRow): void {
+  line.state = 'ringed';
+  line.score = line.tenant.vtime;
+  call.tables.saveLine(line);
+  call.tables.openClass(line.priority, call.now);
+}
+
+/** Takes a line out of its ring until its tenant is let in again: nobody looks at it in between. */
+export function holdBack(call: Call, line: LineRow, hold: Hold): void {
+  const { tenant } = line;
+  line.state = 'held';
+  call.tables.saveLine(line);
+  tenant.held = true;
+  tenant.parkedUntil = hold.until;
+  call.touched.add(tenant);
+}
+
+/** Puts the held lines of a tenant back into their rings, if nothing holds the tenant as such any more. */
+export function letIn(call: Call, tenant: TenantRow): void {
+  if (!tenant.held) return;
+  const hold = holdOf(call, tenant);
   tenant.parkedUntil = hold?.until;
-  if (head === undefined || hold !== undefined) {
-    tenant.ringed = false;
-  } else {
-    if (!tenant.ringed) {
-      tenant.since = now;
-      tenant.vtime = Math.max(tenant.vtime, tables.queue.vclock);
-    }
-    tenant.ringed = true;
-    tenant.headClass = head.priority;
+  if (hold === undefined) {
+    tenant.held = false;
+    tenant.vtime = Math.max(tenant.vtime, call.tables.queue.vclock);
+    for (const line of call.tables.heldLines(tenant)) enter(call, line);
   }
-  tables.saveTenant(tenant);
+  call.touched.add(tenant);
 }
 
-/** Places every tenant that this call has touched. */
-export function placeTouched(call: Call): void {
-  for (const tenant of call.touched) place(call, tenant);
-  call.touched.clear();
-}
-
-/** The tenant whose turn it is: the first of the highest class, unless one of a lower class has waited long enough for a turn. */
-export function nextTenant(call: Call): TenantRow | undefined {
-  const top = call.tables.ringTop();
-  const { aging } = call.tables.queue.settings;
-  if (top === undefined || aging === 0) return top;
-  const urgent = call.tables.ringUrgent();
-  if (urgent === undefined || urgent.headClass >= top.headClass) return top;
-  const patience = (top.headClass - urgent.headClass) * stepOf(aging);
-  return urgent.since + patience <= call.now ? urgent : top;
+/** Brings rings and tenants up to date with what the call has done: before it claims, and before it ends. */
+export function settleTouched(call: Call): void {
+  const { tables, freed, shrunk, touched } = call;
+  if (shrunk.size > 0) {
+    for (const line of shrunk) if (line.state !== 'new' && tables.head(line) === undefined) tables.removeLine(line);
+    shrunk.clear();
+  }
+  if (freed.size > 0) {
+    for (const tenant of freed) letIn(call, tenant);
+    freed.clear();
+  }
+  for (const tenant of touched) tables.saveTenant(tenant);
+  touched.clear();
 }
 
 /** Charges a start of the job to its tenant: share, rate, budget, concurrency. */
@@ -73,7 +82,6 @@ export function charge(call: Call, tenant: TenantRow, job: JobRow): void {
   const limits = limitsOf(call, tenant);
   tables.queue.vclock = Math.max(tables.queue.vclock, tenant.vtime);
   tenant.vtime = tables.queue.vclock + shareOf(job, limits.weight);
-  tenant.since = now;
   tenant.leased += 1;
   if (limits.rate !== undefined) tenant.tat = afterStart(tenant.tat, now, limits.rate);
   if (limits.budget !== undefined) spend(call, tenant, job.cost);

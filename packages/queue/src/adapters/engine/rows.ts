@@ -2,7 +2,7 @@ import type { DedupeSpec, JobFailure, JobState, QueueSettings, TenantLimits } fr
 
 /** A job as the engine works on it. Mutable: change it, then hand it to the {@link Tables} method that fits. */
 export interface JobRow {
-  /** Position in the store, from 1 up; ties of `rank` are settled by it. */
+  /** Position in the store, from 1 up; ties of `readyAt` are settled by it. */
   seq: number;
   id: string;
   name: string;
@@ -38,6 +38,8 @@ export interface JobRow {
   finishedAt: number | undefined;
   /** Kept for `handle.result()` until then, whatever retention says. */
   keepUntil: number | undefined;
+  /** Its tenant, where the tables know it without looking: see {@link tenantOf}. */
+  home: TenantRow | undefined;
   /** Where the tables keep it; the engine leaves these alone. */
   place: JobPlace | undefined;
   slot: number;
@@ -65,18 +67,37 @@ export interface TenantRow {
   spent: number;
   /** Number of the budget window that `spent` belongs to. */
   window: number;
-  /** True when it may claim: it has a ready job and no limit holds it. */
-  ringed: boolean;
-  /** Priority of its head job, while ringed. */
-  headClass: number;
-  /** When it entered the ring or was served last, while ringed: aging counts from here. */
-  since: number;
-  /** When rate or budget let it run again; undefined when neither holds it. */
+  /** It has lines that stand outside their rings because a limit holds them. */
+  held: boolean;
+  /** When rate or budget let its held lines run again; undefined when only something else can. */
   parkedUntil: number | undefined;
-  /** Where the tables keep it; the engine leaves these alone. */
-  ringSlot: number;
-  urgentSlot: number;
+  /** Where the tables keep it, and its lines; the engine leaves these alone. */
   parkSlot: number;
+  lines: LineRow | Map<number, LineRow> | undefined;
+}
+
+/**
+ * The ready jobs of one tenant and priority class, first in, first out. The line has one place in the ring of its class, so what is done
+ * for a claim does not depend on how many jobs, tenants and classes wait.
+ */
+export interface LineRow {
+  readonly tenant: TenantRow;
+  readonly priority: number;
+  /** Its place in the ring. May be behind the virtual time of the tenant, which is served in other classes too: put right when its turn comes. */
+  score: number;
+  /** `new`: without jobs, known to nobody yet. `ringed`: waits for its turn. `held`: a limit keeps it out of the ring. */
+  state: 'new' | 'ringed' | 'held';
+  /** Where the tables keep it; the engine leaves this alone. */
+  ringSlot: number;
+}
+
+/** A priority class with lines in its ring. */
+export interface ClassRow {
+  readonly priority: number;
+  /** When it had its last turn, or got its first line: aging counts from here. */
+  since: number;
+  /** Where the tables keep it; the engine leaves this alone. */
+  classSlot: number;
 }
 
 /** Count and bytes of what is kept of one finished state. */

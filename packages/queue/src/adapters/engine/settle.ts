@@ -1,17 +1,29 @@
 import type { ExchangeRequest, FencedOutcome, Settlement } from '../../contract/index.ts';
-import { type Call, countWaiting, makeWaiting } from './call.ts';
+import { type Call, tenantOf } from './call.ts';
 import { addFailure, finish } from './finish.ts';
 import { spend, uncharge } from './ring.ts';
 import type { JobRow } from './rows.ts';
+import { makeWaiting, startWaiting } from './waiting.ts';
 
 /** Applies settlements; each takes effect only under the fence of the present lease, held by this session. */
 export function settleAll(call: Call, request: ExchangeRequest): FencedOutcome[] {
+  call.tables.expectAcks(request.session, acksOf(request));
   return request.settle.map((settlement) => {
     const row = heldJob(call, request.session, settlement.jobId, settlement.fence);
     if (row === undefined) return 'stale';
     settle(call, row, settlement);
     return 'applied';
   });
+}
+
+/** Acknowledgements of jobs that this call names once. */
+function acksOf({ settle, extend, progress }: ExchangeRequest): Settlement[] {
+  const acks = settle.filter(({ kind }) => kind === 'ack');
+  const ids = new Set(acks.map(({ jobId }) => jobId));
+  if (ids.size === settle.length && extend.length + progress.length === 0) return acks;
+  const times = new Map<string, number>();
+  for (const { jobId } of [...settle, ...extend, ...progress]) times.set(jobId, (times.get(jobId) ?? 0) + 1);
+  return acks.filter(({ jobId }) => times.get(jobId) === 1);
 }
 
 /** @returns the job if the session holds it under this very fence */
@@ -51,20 +63,21 @@ function settle(call: Call, row: JobRow, settlement: Settlement): void {
 
 /** Takes the job from its session: concurrency is free again, the cost is what it was. */
 export function endLease(call: Call, row: JobRow, cost: number): void {
-  const tenant = call.tables.tenant(row.tenant);
+  const tenant = tenantOf(call, row);
   tenant.leased -= 1;
   call.tables.queue.leased -= 1;
   spend(call, tenant, cost - row.cost);
   call.touched.add(tenant);
+  call.freed.add(tenant);
 }
 
 /** Ready in its old place, as if it had not been claimed. The lease is ended already. */
 export function giveBack(call: Call, row: JobRow): void {
-  uncharge(call, call.tables.tenant(row.tenant), row);
+  uncharge(call, tenantOf(call, row), row);
   row.attempt -= 1;
   if (!leave(call, row)) return;
   row.state = 'ready';
-  countWaiting(call, row, 1);
+  startWaiting(call, row);
   call.tables.saveJob(row, 'leased');
 }
 

@@ -1,10 +1,10 @@
 import type { ExchangeAnswer, JobFailure } from '../../contract/index.ts';
-import { type Call, reschedule } from './call.ts';
+import type { Call } from './call.ts';
 import { addFailure, finish, forget, keptBytes } from './finish.ts';
-import { place } from './ring.ts';
 import type { JobRow } from './rows.ts';
 import { comeBack, endLease, giveBack } from './settle.ts';
 import type { FinishedState } from './tables.ts';
+import { reschedule } from './waiting.ts';
 
 type Swept = ExchangeAnswer['swept'];
 type Expired = Swept['expired'][number];
@@ -18,7 +18,7 @@ export function sweep(call: Call, limit: number): Swept {
   if (isDue(next.expiry)) expired.push(...expireSessions(call, limit));
   if (isDue(next.visible)) expired.push(...expireLeases(call, limit));
   const promoted = isDue(next.delayed) ? promote(call, limit) : 0;
-  if (isDue(next.parked)) for (const tenant of tables.parkedBefore(now, limit)) place(call, tenant);
+  if (isDue(next.parked)) for (const tenant of tables.parkedBefore(now, limit)) call.freed.add(tenant);
   if (isDue(next.dedupe)) for (const row of tables.dedupeBefore(now, limit)) tables.removeDedupe(row.key);
   return { promoted, expired, forgotten: retain(call, limit, isDue(next.kept)) };
 }

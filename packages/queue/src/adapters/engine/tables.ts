@@ -1,5 +1,5 @@
 import type { ErrorGroup, JobFilter, ScheduleRecord } from '../../contract/index.ts';
-import type { ChildRow, DedupeRow, JobRow, QueueRow, SessionRow, TenantRow } from './rows.ts';
+import type { ChildRow, ClassRow, DedupeRow, JobRow, LineRow, QueueRow, SessionRow, TenantRow } from './rows.ts';
 
 /** State of a job that is finished. */
 export type FinishedState = 'succeeded' | 'dead' | 'cancelled';
@@ -25,24 +25,50 @@ export interface Tables {
 
   /** @returns the tenant, created with nothing in it when unknown */
   tenant(name: string): TenantRow;
-  /** Must follow every change of a tenant: stores it and moves it in the ring. */
+  /** Must follow every change of a tenant. */
   saveTenant(row: TenantRow): void;
-  /** The ringed tenant with the highest head class, of these the least virtual time. */
-  ringTop(): TenantRow | undefined;
-  /** The ringed tenant with the least `since - headClass × aging`. */
-  ringUrgent(): TenantRow | undefined;
   /** Parked tenants whose time has come, at most `limit`. */
   parkedBefore(now: number, limit: number): readonly TenantRow[];
+  /** Tenants with held lines, whatever holds them. */
+  heldTenants(): readonly TenantRow[];
 
+  /** The line of the tenant in this class; `new` when it has no jobs. */
+  line(tenant: TenantRow, priority: number): LineRow;
+  /** Must follow every change of a line: puts it into the ring, moves it there, or takes it out. */
+  saveLine(row: LineRow): void;
+  /** The line has no job any more. */
+  removeLine(row: LineRow): void;
+  /** Lines of the tenant that are held: at most one per class. */
+  heldLines(tenant: TenantRow): readonly LineRow[];
+  /** The ringed line of this class with the least score. */
+  ringTop(priority: number): LineRow | undefined;
+  /** The class with the least `since - priority × aging`, of these the highest. */
+  nextClass(): ClassRow | undefined;
+  /** The class has a line in its ring; `since` counts for a class that had none. */
+  openClass(priority: number, since: number): void;
+  /** Must follow every change of a class. */
+  saveClass(row: ClassRow): void;
+  /** The ring of the class is empty. */
+  removeClass(row: ClassRow): void;
+
+  /** These jobs are about to be enqueued: their ids and tenants may be looked up at once. */
+  expectJobs(jobs: readonly { readonly id: string; readonly tenant: string }[]): void;
+  /**
+   * These leases of the session are about to be acknowledged: they may be read at once, and of a job that is found so under its fence
+   * {@link Tables.job} need not know its payload, progress, logs and times.
+   */
+  expectAcks(session: string, acks: readonly { readonly jobId: string; readonly fence: number }[]): void;
   job(id: string): JobRow | undefined;
   insertJob(row: JobRow): void;
   /** Must follow every change of a job, with the state it had before. */
   saveJob(row: JobRow, before: JobRow['state']): void;
+  /** Must follow every change of payload, bytes, progress or logs. */
+  saveContent(row: JobRow): void;
   removeJob(row: JobRow): void;
   /** Takes a waiting job from its place and gives it another priority; {@link Tables.saveJob} follows. */
   changePriority(row: JobRow, priority: number): void;
-  /** The ready job of the tenant with the least `readyAt - priority × aging`, then the least `seq`. */
-  head(tenant: TenantRow): JobRow | undefined;
+  /** The first job of the line: the least `readyAt`, then the least `seq`. */
+  head(line: LineRow): JobRow | undefined;
   /** The ready job that became ready first. */
   oldestReadyAt(): number | undefined;
   delayedBefore(now: number, limit: number): readonly JobRow[];
@@ -51,7 +77,7 @@ export interface Tables {
   /** Jobs leased by the session, at most `limit`; only those of these calls, where given. */
   leasedBy(session: string, limit: number, calls?: readonly number[]): readonly JobRow[];
   cancelRequestsOf(session: string): readonly JobRow[];
-  /** Aging has changed: all orders that depend on it are to be made anew. */
+  /** Aging has changed: the order of the classes is to be made anew. */
   reorder(): void;
 
   session(id: string): SessionRow | undefined;
@@ -95,15 +121,12 @@ export interface Tables {
   errorGroups(limit: number): readonly ErrorGroup[];
 }
 
-/**
- * Where a ready job stands among the jobs of its tenant; the least goes first. A step of priority is worth `aging` milliseconds of waiting;
- * with strict priorities it is worth more than any wait.
- */
-export function rankOf(readyAt: number, priority: number, aging: number): number {
-  return readyAt - priority * stepOf(aging);
+/** Where a class stands among the classes; the least has the next turn. */
+export function turnOf({ since, priority }: ClassRow, aging: number): number {
+  return since - priority * stepOf(aging);
 }
 
-/** Milliseconds that one step of priority is worth. 1e10 (115 days) × 2,000 steps keeps sums exact in a double. */
-export function stepOf(aging: number): number {
+/** Milliseconds of waiting that one step of priority is worth; with strict priorities more than any wait. 1e10 (115 days) × 2,000 steps keeps sums exact in a double. */
+function stepOf(aging: number): number {
   return aging > 0 ? aging : 1e10;
 }

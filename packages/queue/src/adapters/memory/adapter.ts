@@ -4,6 +4,7 @@ import { QueueClosedError, UnsupportedError } from '../../errors.ts';
 import {
   type Call,
   control,
+  createCall,
   enqueue,
   exchange,
   hintsOfControl,
@@ -57,7 +58,7 @@ function openStorage(queue: string, { tables, listeners }: Shared, clock: Clock)
   /** One engine call. It is synchronous, and so it is atomic. */
   async function run<T>(work: (call: Call) => T): Promise<T> {
     if (closed) throw new QueueClosedError(queue);
-    const call: Call = { tables, now: Math.floor(clock.now()), touched: new Set() };
+    const call = createCall(tables, clock.now());
     const answer = work(call);
     tables.dropIdle(call.now);
     return answer;

@@ -4,21 +4,21 @@ import { createHeap, type Heap } from './heap.ts';
 import { createLeases } from './leases.ts';
 import { createLine } from './line.ts';
 import { peekWhile } from './reading.ts';
-import { createReadyJobs, type ReadyJobs } from './ready.ts';
 
 type JobTables = Pick<
   Tables,
+  | 'expectJobs'
+  | 'expectAcks'
   | 'job'
   | 'insertJob'
   | 'saveJob'
+  | 'saveContent'
   | 'removeJob'
   | 'changePriority'
-  | 'head'
   | 'delayedBefore'
   | 'visibleBefore'
   | 'leasedBy'
   | 'cancelRequestsOf'
-  | 'reorder'
   | 'oldestFinished'
   | 'keptBefore'
 > & {
@@ -34,25 +34,20 @@ function timeHeap(time: (row: JobRow) => number | undefined): Heap<JobRow> {
 /** A delayed job without a time waits for another job: it is in no order. */
 const nowhere: JobPlace = { remove: () => undefined };
 
-/** Jobs, and one structure for each order in which they are read. */
-export function createJobTables(aging: () => number): JobTables {
+/**
+ * Jobs, and one structure for each order in which they are read.
+ *
+ * @param fileReady - puts a ready job into its line
+ */
+export function createJobTables(fileReady: (row: JobRow, givenBack: boolean) => void): JobTables {
   const jobs = new Map<string, JobRow>();
-  const ready = new Map<string, ReadyJobs>();
   const delayed = timeHeap((row) => row.readyAt);
   const kept = timeHeap((row) => row.keepUntil);
   const leases = createLeases();
   const finished = { succeeded: createLine<JobRow>(), dead: createLine<JobRow>(), cancelled: createLine<JobRow>() };
 
-  function readyOf(tenant: string): ReadyJobs {
-    const known = ready.get(tenant);
-    if (known !== undefined) return known;
-    const made = createReadyJobs(aging);
-    ready.set(tenant, made);
-    return made;
-  }
-
   function file(row: JobRow, before: JobRow['state'] | undefined): void {
-    if (row.state === 'ready') fileReady(row, before);
+    if (row.state === 'ready') fileReady(row, before === 'leased' && (row.readyAt ?? 0) <= row.claimedAt);
     else if (row.state === 'leased') leases.add(row);
     else if (row.state === 'delayed') fileDelayed(row);
     else if (row.keepUntil !== undefined) {
@@ -67,12 +62,6 @@ export function createJobTables(aging: () => number): JobTables {
   function fileDelayed(row: JobRow): void {
     row.place = row.readyAt === undefined ? nowhere : delayed;
     if (row.readyAt !== undefined) delayed.put(row);
-  }
-
-  function fileReady(row: JobRow, before: JobRow['state'] | undefined): void {
-    const givenBack = before === 'leased' && (row.readyAt ?? 0) <= row.claimedAt;
-    if (givenBack) readyOf(row.tenant).putBack(row);
-    else readyOf(row.tenant).add(row);
   }
 
   return {
@@ -92,6 +81,10 @@ export function createJobTables(aging: () => number): JobTables {
       row.place?.remove(row);
       file(row, before);
     },
+    // In memory a row is what it is at once, and looking one up costs nothing that could be shared.
+    expectJobs: () => undefined,
+    expectAcks: () => undefined,
+    saveContent: () => undefined,
     removeJob: (row) => {
       row.place?.remove(row);
       jobs.delete(row.id);
@@ -100,10 +93,6 @@ export function createJobTables(aging: () => number): JobTables {
       row.place?.remove(row);
       row.place = undefined;
       row.priority = priority;
-    },
-    head: (tenant) => ready.get(tenant.name)?.head(),
-    reorder: () => {
-      for (const line of ready.values()) line.reorder();
     },
     delayedBefore: (now, limit) => peekWhile(delayed, limit, (row) => (row.readyAt ?? 0) <= now),
     visibleBefore: leases.visibleBefore,

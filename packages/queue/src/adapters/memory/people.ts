@@ -1,6 +1,7 @@
 import type { ErrorGroup, JobFilter } from '../../contract/index.ts';
 import type { JobRow, TenantRow } from '../engine/rows.ts';
-import { rankOf, type Tables } from '../engine/tables.ts';
+import type { Tables } from '../engine/tables.ts';
+import { earlier } from './lines.ts';
 import { firstOf } from './reading.ts';
 
 type PeopleTables = Pick<
@@ -22,12 +23,10 @@ function matches(row: JobRow, filter: JobFilter): boolean {
 export function createPeopleTables(
   jobs: ReadonlyMap<string, JobRow>,
   tenants: ReadonlyMap<string, TenantRow>,
-  aging: () => number,
 ): PeopleTables {
   function* where(wanted: (row: JobRow) => boolean): Generator<JobRow> {
     for (const row of jobs.values()) if (wanted(row)) yield row;
   }
-  const rank = (row: JobRow): number => rankOf(row.readyAt ?? 0, row.priority, aging());
 
   return {
     findJobs: (filter, after, limit) =>
@@ -50,7 +49,7 @@ export function createPeopleTables(
       const isAhead = (other: JobRow): boolean =>
         other.state === 'ready' &&
         other.tenant === row.tenant &&
-        (rank(other) < rank(row) || (rank(other) === rank(row) && other.seq < row.seq));
+        (other.priority > row.priority || (other.priority === row.priority && earlier(other, row)));
       return firstOf(where(isAhead), limit).length;
     },
     errorGroups: (limit) => groupErrors(where((row) => row.state === 'dead')).slice(0, limit),

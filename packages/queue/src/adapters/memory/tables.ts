@@ -3,9 +3,11 @@ import { defaultSettings } from '../../contract/limits.ts';
 import { type ChildRow, type DedupeRow, newQueueState, type QueueRow, type SessionRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import { createJobTables } from './jobs.ts';
+import { createLineTables } from './lines.ts';
 import { createPeopleTables } from './people.ts';
-import { firstOf } from './reading.ts';
+import { createRings } from './ring.ts';
 import { createTenantTables } from './tenants.ts';
+import { createTimedRows } from './timed.ts';
 
 /** The tables, and what the adapter does between calls. */
 export interface MemoryTables extends Tables {
@@ -16,8 +18,18 @@ export interface MemoryTables extends Tables {
 export function createMemoryTables(): MemoryTables {
   const queue: QueueRow = { settings: defaultSettings, ...newQueueState() };
   const aging = (): number => queue.settings.aging;
-  const { all: jobs, next, ...jobTables } = createJobTables(aging);
-  const { all: tenants, dropIdle, reorder, nextParked, ...tenantTables } = createTenantTables(aging);
+  const { all: tenants, dropIdle, nextParked, ...tenantTables } = createTenantTables();
+  const { put, ...rings } = createRings(aging);
+  const { append, putBack, ...lines } = createLineTables(put);
+  const {
+    all: jobs,
+    next,
+    ...jobTables
+  } = createJobTables((row, givenBack) => {
+    const tenant = tenantTables.tenant(row.tenant);
+    if (givenBack) putBack(tenant, row);
+    else append(tenant, row);
+  });
   const { nextExpiry, ...sessions } = sessionTables();
   const { nextDedupe, ...keys } = dedupeTables();
   const { nextSchedule, ...schedules } = scheduleTables();
@@ -25,7 +37,9 @@ export function createMemoryTables(): MemoryTables {
     queue,
     ...jobTables,
     ...tenantTables,
-    ...createPeopleTables(jobs, tenants, aging),
+    ...lines,
+    ...rings,
+    ...createPeopleTables(jobs, tenants),
     ...sessions,
     ...keys,
     ...childTables(),
@@ -37,10 +51,6 @@ export function createMemoryTables(): MemoryTables {
       dedupe: nextDedupe(),
       schedule: nextSchedule(),
     }),
-    reorder: () => {
-      jobTables.reorder();
-      reorder();
-    },
     dropIdle: (now) => dropIdle(queue.vclock, now),
   };
 }
@@ -75,31 +85,24 @@ type DedupeTables = Pick<Tables, 'dedupe' | 'saveDedupe' | 'removeDedupe' | 'ded
 };
 
 function dedupeTables(): DedupeTables {
-  const keys = new Map<string, DedupeRow>();
-  /** Keys with an end, in the order in which they were taken: with one `ttl` per queue also the order of their ends. */
-  const timed = new Set<DedupeRow>();
+  const keys = createTimedRows<DedupeRow>((row) => row.until);
   return {
-    dedupe: (key) => keys.get(key),
-    saveDedupe: (row) => {
-      const known = keys.get(row.key);
-      if (known !== undefined) timed.delete(known);
-      keys.set(row.key, row);
-      if (row.until !== undefined) timed.add(row);
-    },
-    removeDedupe: (key) => {
-      const known = keys.get(key);
-      if (known !== undefined) timed.delete(known);
-      keys.delete(key);
-    },
-    nextDedupe: () => firstOf(timed, 1)[0]?.until,
-    dedupeBefore: (now, limit) => firstOf(timed, limit).filter((row) => (row.until ?? 0) <= now),
+    dedupe: keys.get,
+    saveDedupe: (row) => keys.set(row.key, row),
+    removeDedupe: (key) => void keys.delete(key),
+    nextDedupe: keys.next,
+    dedupeBefore: keys.due,
   };
 }
 
 function childTables(): Pick<Tables, 'addChild' | 'children' | 'removeChildren'> {
   const children = new Map<string, ChildRow[]>();
   return {
-    addChild: (row) => void children.set(row.parentId, [...(children.get(row.parentId) ?? []), row]),
+    addChild: (row) => {
+      const known = children.get(row.parentId);
+      if (known === undefined) children.set(row.parentId, [row]);
+      else known.push(row);
+    },
     children: (parentId) => children.get(parentId) ?? [],
     removeChildren: (parentId) => void children.delete(parentId),
   };
@@ -110,21 +113,13 @@ type ScheduleTables = Pick<Tables, 'schedule' | 'saveSchedule' | 'removeSchedule
 };
 
 function scheduleTables(): ScheduleTables {
-  const schedules = new Map<string, ScheduleRecord>();
+  const schedules = createTimedRows<ScheduleRecord>((row) => row.nextAt);
   return {
-    schedule: (key) => schedules.get(key),
-    saveSchedule: (row) => void schedules.set(row.key, row),
-    removeSchedule: (key) => schedules.delete(key),
-    schedules: () => [...schedules.values()],
-    dueSchedules: (now, limit) => {
-      if (schedules.size === 0) return [];
-      const due = [...schedules.values()].filter(({ nextAt }) => nextAt !== undefined && nextAt <= now);
-      return due.slice(0, limit).map(({ key }) => key);
-    },
-    nextSchedule: () => {
-      let next: number | undefined;
-      for (const { nextAt } of schedules.values()) if (nextAt !== undefined) next = Math.min(next ?? nextAt, nextAt);
-      return next;
-    },
+    schedule: schedules.get,
+    saveSchedule: (row) => schedules.set(row.key, row),
+    removeSchedule: schedules.delete,
+    schedules: schedules.rows,
+    dueSchedules: (now, limit) => schedules.due(now, limit).map(({ key }) => key),
+    nextSchedule: schedules.next,
   };
 }

@@ -1,13 +1,12 @@
 import { noLimits } from '../engine/call.ts';
-import type { TenantRow } from '../engine/rows.ts';
-import { stepOf, type Tables } from '../engine/tables.ts';
+import type { LineRow, TenantRow } from '../engine/rows.ts';
+import type { Tables } from '../engine/tables.ts';
 import { createHeap } from './heap.ts';
 import { firstOf, peekWhile } from './reading.ts';
 
-type TenantTables = Pick<Tables, 'tenant' | 'saveTenant' | 'ringTop' | 'ringUrgent' | 'parkedBefore'> & {
+type TenantTables = Pick<Tables, 'tenant' | 'saveTenant' | 'parkedBefore' | 'heldTenants'> & {
   nextParked(): number | undefined;
   readonly all: ReadonlyMap<string, TenantRow>;
-  reorder(): void;
   /** Forgets a few idle tenants, so that their number does not grow with all that ever were. Between engine calls only. */
   dropIdle(vclock: number, now: number): void;
 };
@@ -17,7 +16,8 @@ function isIdle(row: TenantRow): boolean {
   return !busy && row.limits === noLimits && !row.paused && row.spent === 0;
 }
 
-function newTenant(name: string): TenantRow {
+/** A tenant of which nothing is known. */
+export function newTenant(name: string): TenantRow {
   return {
     name,
     limits: noLimits,
@@ -30,28 +30,31 @@ function newTenant(name: string): TenantRow {
     tat: 0,
     spent: 0,
     window: 0,
-    ringed: false,
-    headClass: 0,
-    since: 0,
+    held: false,
     parkedUntil: undefined,
-    ringSlot: -1,
-    urgentSlot: -1,
     parkSlot: -1,
+    lines: undefined,
   };
 }
 
-/** Tenants, the ring of those that may claim, and those parked until a time. */
-export function createTenantTables(aging: () => number): TenantTables {
-  const tenants = new Map<string, TenantRow>();
-  const ring = createHeap<TenantRow, 'ringSlot'>('ringSlot', (a, b) =>
-    a.headClass === b.headClass ? a.vtime < b.vtime : a.headClass > b.headClass,
-  );
-  const urgencyOf = (row: TenantRow): number => row.since - row.headClass * stepOf(aging());
-  const urgent = createHeap<TenantRow, 'urgentSlot'>('urgentSlot', (a, b) => urgencyOf(a) < urgencyOf(b));
-  const parked = createHeap<TenantRow, 'parkSlot'>('parkSlot', (a, b) => (a.parkedUntil ?? 0) < (b.parkedUntil ?? 0));
+/** A line that has no jobs. */
+export function newLine(tenant: TenantRow, priority: number): LineRow {
+  return { tenant, priority, score: 0, state: 'new', ringSlot: -1 };
+}
 
+/** Tenants, and those parked until a time. */
+export function createTenantTables(): TenantTables {
+  const tenants = new Map<string, TenantRow>();
+  const parked = createHeap<TenantRow, 'parkSlot'>('parkSlot', (a, b) => (a.parkedUntil ?? 0) < (b.parkedUntil ?? 0));
+  const held = new Set<TenantRow>();
   /** Tenants with nothing to remember but their virtual time, oldest first. */
   const idle = new Set<TenantRow>();
+
+  function drop(row: TenantRow): void {
+    tenants.delete(row.name);
+    held.delete(row);
+    parked.remove(row);
+  }
 
   return {
     all: tenants,
@@ -63,29 +66,23 @@ export function createTenantTables(aging: () => number): TenantTables {
       return made;
     },
     saveTenant: (row) => {
-      if (row.ringed) {
-        ring.put(row);
-        urgent.put(row);
-      } else if (row.ringSlot >= 0) {
-        ring.remove(row);
-        urgent.remove(row);
-      }
       if (row.parkedUntil !== undefined) parked.put(row);
       else parked.remove(row);
+      if (row.held) held.add(row);
+      else if (held.size > 0) held.delete(row);
       if (isIdle(row)) idle.add(row);
       else if (idle.size > 0) idle.delete(row);
     },
-    ringTop: ring.peek,
-    ringUrgent: urgent.peek,
     parkedBefore: (now, limit) => peekWhile(parked, limit, (row) => (row.parkedUntil ?? 0) <= now),
+    heldTenants: () => [...held],
     nextParked: () => parked.peek()?.parkedUntil,
-    reorder: urgent.rebuild,
     dropIdle: (vclock, now) => {
+      if (idle.size === 0) return;
       for (const row of firstOf(idle, 8)) {
         if (!isIdle(row)) idle.delete(row);
         else if (row.vtime <= vclock && row.tat <= now) {
           idle.delete(row);
-          tenants.delete(row.name);
+          drop(row);
         }
       }
     },

@@ -5,6 +5,7 @@ import { InvalidOptionError, QueueClosedError, UnsupportedError } from '../../er
 import {
   type Call,
   control,
+  createCall,
   enqueue,
   exchange,
   hintsOfControl,
@@ -133,7 +134,7 @@ function createRunner(
     hintsOf: (answer: T) => readonly Hint[],
   ): { answer: T; hints: readonly Hint[] } {
     tables.begin();
-    const answer = step({ tables, now: Math.floor(clock.now()), touched: new Set() });
+    const answer = step(createCall(tables, clock.now()));
     tables.end();
     const hints = hintsOf(answer);
     for (const hint of hints) connection.run(leaveHint[hint], tables.number);

@@ -67,6 +67,11 @@ function migrate(connection: Connection): void {
     );
   }
   if (version === layoutVersion) return;
+  if (version !== 0) {
+    throw new AdapterUnavailableError(
+      `The SQLite file was written before the first release of @millrace/queue (layout ${version}), which cannot be taken over. Use another file.`,
+    );
+  }
   connection.database.exec(schema);
   connection.database.exec(`PRAGMA user_version = ${layoutVersion}`);
 }

@@ -1,7 +1,17 @@
-import type { JobRow, TenantRow } from '../engine/rows.ts';
-import { rankOf, type Tables } from '../engine/tables.ts';
+import type { JobRow, LineRow } from '../engine/rows.ts';
+import type { Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
-import { changingValues, moreOf, type StoredJob, toJobRow } from './job-rows.ts';
+import {
+  type AcknowledgedJob,
+  changingValues,
+  fromAcknowledged,
+  fromReady,
+  listOf,
+  type ReadyJob,
+  type StoredJob,
+  toJobRow,
+} from './job-rows.ts';
+import { createJobWrites, type JobWrites } from './job-writes.ts';
 import { queuesPerFile, stateNumbers } from './schema.ts';
 import { hot } from './statements.ts';
 
@@ -10,6 +20,7 @@ type JobTables = Pick<
   | 'job'
   | 'insertJob'
   | 'saveJob'
+  | 'saveContent'
   | 'removeJob'
   | 'changePriority'
   | 'head'
@@ -22,7 +33,7 @@ type JobTables = Pick<
   | 'oldestReadyAt'
 >;
 
-/** The first ready jobs of a tenant, read ahead. */
+/** The first jobs of a line, read ahead. */
 interface Window {
   readonly rows: JobRow[];
   readonly size: number;
@@ -30,95 +41,115 @@ interface Window {
   readonly complete: boolean;
 }
 
-/** First one (placing a tenant needs no more), then more and more (claiming). */
-const windowSizes = [1, 8, 64, 512] as const;
+/** First two (the one that starts, and whether another follows), then more and more. */
+const windowSizes = [2, 16, 128, 512] as const;
 
-/** Jobs in SQLite. Within one call a job is one object, however often it is read. */
+const keyOf = (priority: number, tenant: string): string => `${priority} ${tenant}`;
+const seqOf = (rowId: number): number => Math.floor(rowId / queuesPerFile);
+
+/**
+ * Jobs in SQLite. Within one call a job is one object, however often it is read. What most calls do to many jobs is written in one statement:
+ * {@link JobWrites} keeps it until something is read.
+ */
 export class SqliteJobs implements JobTables {
   readonly #connection: Connection;
   readonly #queue: number;
-  readonly #aging: () => number;
+  readonly #writes: JobWrites;
   #rows = new Map<string, JobRow>();
+  #absent = new Set<string>();
   #windows = new Map<string, Window>();
 
-  constructor(connection: Connection, queue: number, aging: () => number) {
+  constructor(connection: Connection, queue: number) {
     this.#connection = connection;
     this.#queue = queue;
-    this.#aging = aging;
+    this.#writes = createJobWrites(connection, queue);
   }
 
   /** Forgets what was read: another call, another state of the file. */
   reset(): void {
+    this.#writes.drop();
     if (this.#rows.size > 0) this.#rows = new Map();
+    if (this.#absent.size > 0) this.#absent = new Set();
     if (this.#windows.size > 0) this.#windows = new Map();
+  }
+
+  /** Writes what was kept. */
+  flush(): void {
+    this.#writes.flush();
   }
 
   /** The one object of this call for a stored job. */
   take(stored: StoredJob): JobRow {
-    const known = this.#rows.get(stored.id);
-    if (known !== undefined) return known;
-    const row = toJobRow(stored, Math.floor(stored.row_id / queuesPerFile));
-    this.#rows.set(row.id, row);
-    return row;
+    return this.#remember(stored.id, () => toJobRow(stored, seqOf(stored.row_id)));
+  }
+
+  /** Looks ids up at once. */
+  lookUp(ids: readonly string[]): void {
+    for (const id of ids) this.#absent.add(id);
+    const found = this.#connection.all<StoredJob>(hot.jobsByIds, JSON.stringify(ids), this.#queue);
+    for (const stored of found) this.#absent.delete(this.take(stored).id);
+  }
+
+  /** Reads what acknowledging needs of these leases. Answers their tenants. */
+  readAcks(session: string, acks: readonly { readonly jobId: string; readonly fence: number }[]): string[] {
+    const fences = new Map(acks.map(({ jobId, fence }) => [jobId, fence]));
+    const ids = JSON.stringify([...fences.keys()]);
+    const stored = this.#connection.all<AcknowledgedJob>(hot.acknowledged, ids, this.#queue, session);
+    const held = stored.filter((job) => job.fence === fences.get(job.id));
+    for (const job of held) this.#remember(job.id, () => fromAcknowledged(job, seqOf(job.row_id)));
+    return held.map(({ tenant }) => tenant);
   }
 
   job(id: string): JobRow | undefined {
     const known = this.#rows.get(id);
-    if (known !== undefined) return known;
+    if (known !== undefined || this.#absent.has(id)) return known;
     const stored = this.#connection.get<StoredJob>(hot.jobById, this.#queue, id);
     return stored && this.take(stored);
   }
 
   insertJob(row: JobRow): void {
-    this.#connection.run(
-      hot.insertJob,
-      this.#rowId(row),
-      this.#queue,
-      row.id,
-      row.name,
-      row.tenant,
-      stateNumbers[row.state],
-      row.priority,
-      this.#rank(row),
-      row.readyAt ?? null,
-      row.attempt,
-      row.maxAttempts,
-      row.cost,
-      row.bytes,
-      row.enqueuedAt,
-      row.pendingChildren,
-      moreOf(row),
-      row.payload,
-    );
+    this.#writes.insert(row);
     this.#rows.set(row.id, row);
-    if (row.state === 'ready') this.#windows.delete(row.tenant);
+    this.#absent.delete(row.id);
+    if (row.state === 'ready') this.#forgetWindows(row);
   }
 
   saveJob(row: JobRow, before: JobRow['state']): void {
     if (before === 'ready' && row.state === 'leased') {
-      this.#saveLease(row);
+      this.#lease(row);
       return;
     }
-    this.#connection.run(hot.saveJob, ...changingValues(row, this.#rank(row)), this.#rowId(row));
-    if (before === 'ready' || row.state === 'ready') this.#windows.delete(row.tenant);
+    if (before === 'ready' || row.state === 'ready') this.#forgetWindows(row);
+    if (this.#writes.isNew(row)) return;
+    if (before === 'leased' && stateNumbers[row.state] >= stateNumbers.succeeded) this.#finish(row);
+    else this.#connection.run(hot.saveJob, ...changingValues(row), this.#rowId(row));
+  }
+
+  saveContent(row: JobRow): void {
+    if (this.#writes.isNew(row)) return;
+    const { payload, bytes, progress, logs } = row;
+    this.#connection.run(hot.saveContent, payload, bytes, progress ?? null, listOf(logs), this.#rowId(row));
+    if (row.state === 'ready') this.#forgetWindows(row);
   }
 
   removeJob(row: JobRow): void {
-    this.#connection.run(hot.removeJob, this.#rowId(row));
+    this.#writes.remove(row);
     this.#rows.delete(row.id);
-    this.#windows.delete(row.tenant);
+    this.#absent.add(row.id);
+    this.#forgetWindows(row);
   }
 
   changePriority(row: JobRow, priority: number): void {
+    this.#forgetWindows(row);
     row.priority = priority;
   }
 
-  head(tenant: TenantRow): JobRow | undefined {
-    const window = this.#windows.get(tenant.name);
+  head(line: LineRow): JobRow | undefined {
+    const window = this.#windows.get(keyOf(line.priority, line.tenant.name));
     const first = window?.rows[0];
     if (first !== undefined) return first;
     if (window?.complete) return undefined;
-    return this.#readAhead(tenant.name, window?.size ?? 0);
+    return this.#readAhead(line, window?.size ?? 0);
   }
 
   delayedBefore(now: number, limit: number): JobRow[] {
@@ -147,41 +178,53 @@ export class SqliteJobs implements JobTables {
   }
 
   oldestReadyAt(): number | undefined {
+    this.flush();
     return this.#connection.get<{ at: number }>(hot.oldestReady, this.#queue)?.at;
   }
 
   #all(sql: string, ...values: (string | number)[]): JobRow[] {
+    this.flush();
     return this.#connection.all<StoredJob>(sql, this.#queue, ...values).map((stored) => this.take(stored));
   }
 
-  #readAhead(tenant: string, before: number): JobRow | undefined {
+  #remember(id: string, make: () => JobRow): JobRow {
+    const known = this.#rows.get(id);
+    if (known !== undefined) return known;
+    const row = make();
+    this.#rows.set(id, row);
+    return row;
+  }
+
+  #readAhead(line: LineRow, before: number): JobRow | undefined {
+    this.flush();
     const size = windowSizes.find((candidate) => candidate > before) ?? 512;
-    const rows = this.#all(hot.heads, tenant, size);
-    this.#windows.set(tenant, { rows, size, complete: rows.length < size });
+    const { tenant, priority } = line;
+    const stored = this.#connection.all<ReadyJob>(hot.heads, this.#queue, tenant.name, priority, size);
+    const rows = stored.map((job) => this.#rows.get(job.id) ?? fromReady(job, seqOf(job.row_id), line));
+    this.#windows.set(keyOf(priority, tenant.name), { rows, size, complete: rows.length < size });
     return rows[0];
   }
 
-  #saveLease(row: JobRow): void {
-    this.#connection.run(
-      hot.leaseJob,
-      row.attempt,
-      row.session ?? null,
-      row.call,
-      row.fence,
-      row.claimedAt,
-      row.visibleUntil ?? null,
-      this.#rowId(row),
-    );
-    const window = this.#windows.get(row.tenant);
-    if (window?.rows[0] === row) window.rows.shift();
-    else this.#windows.delete(row.tenant);
+  #lease(row: JobRow): void {
+    this.#writes.lease(row);
+    this.#rows.set(row.id, row);
+    const rows = this.#windows.get(keyOf(row.priority, row.tenant))?.rows;
+    if (rows?.[0] === row) rows.shift();
+    else this.#forgetWindows(row);
+  }
+
+  #finish(row: JobRow): void {
+    const { state, finishedAt = null, keepUntil = null, result = null, failures } = row;
+    const values = [stateNumbers[state], finishedAt, keepUntil, result, listOf(failures)];
+    this.#connection.run(hot.finishJob, ...values, this.#rowId(row));
+  }
+
+  /** What was read ahead of the job's line is no longer its head. */
+  #forgetWindows({ tenant, priority }: JobRow): void {
+    if (this.#windows.size > 0) this.#windows.delete(keyOf(priority, tenant));
   }
 
   #rowId(row: JobRow): number {
     return row.seq * queuesPerFile + this.#queue;
-  }
-
-  #rank(row: JobRow): number | null {
-    return row.state === 'ready' ? rankOf(row.readyAt ?? 0, row.priority, this.#aging()) : null;
   }
 }

@@ -1,6 +1,6 @@
 import type { ErrorGroup, JobFilter } from '../../contract/index.ts';
 import type { JobRow } from '../engine/rows.ts';
-import { rankOf, type Tables } from '../engine/tables.ts';
+import type { Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
 import type { StoredJob } from './job-rows.ts';
@@ -24,20 +24,17 @@ function conditionsOf(queue: number, filter: JobFilter): { readonly where: strin
 }
 
 /** Reads for people: bounded in what they return, not in what they read. */
-export function peopleTables(
-  connection: Connection,
-  queue: number,
-  jobs: SqliteJobs,
-  aging: () => number,
-): PeopleTables {
+export function peopleTables(connection: Connection, queue: number, jobs: SqliteJobs): PeopleTables {
   return {
     findJobs: (filter, after, limit) => {
+      jobs.flush();
       const { where, values } = conditionsOf(queue, filter);
       const sql = `SELECT * FROM millrace_job WHERE ${where} AND row_id > ? ORDER BY row_id LIMIT ?`;
       const from = after * queuesPerFile + queue;
       return connection.all<StoredJob>(sql, ...values, from, limit).map((stored) => jobs.take(stored));
     },
     countJobs: (filter) => {
+      jobs.flush();
       const { where, values } = conditionsOf(queue, filter);
       return connection.get<{ n: number }>(`SELECT count(*) AS n FROM millrace_job WHERE ${where}`, ...values)?.n ?? 0;
     },
@@ -46,7 +43,7 @@ export function peopleTables(
         'SELECT priority, count(*) AS ready FROM millrace_job WHERE queue = ? AND state = 0 GROUP BY priority ORDER BY priority DESC',
         queue,
       ),
-    aheadOf: (row, limit) => countAhead(connection, queue, row, limit, aging()),
+    aheadOf: (row, limit) => countAhead(connection, queue, row, limit),
     errorGroups: (limit) =>
       connection.all<ErrorGroup>(
         `SELECT ${fingerprint} AS fingerprint, count(*) AS count, json_extract(failures, '$[#-1].message') AS message,
@@ -59,10 +56,10 @@ export function peopleTables(
   };
 }
 
-function countAhead(connection: Connection, queue: number, row: JobRow, limit: number, aging: number): number {
-  const rank = rankOf(row.readyAt ?? 0, row.priority, aging);
+function countAhead(connection: Connection, queue: number, row: JobRow, limit: number): number {
   const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM millrace_job WHERE queue = ? AND tenant = ? AND state = 0
-    AND (rank < ? OR (rank = ? AND row_id < ?)) LIMIT ?)`;
+    AND (priority > ? OR (priority = ? AND (ready_at, row_id) < (?, ?))) LIMIT ?)`;
   const rowId = row.seq * queuesPerFile + queue;
-  return connection.get<{ n: number }>(sql, queue, row.tenant, rank, rank, rowId, limit)?.n ?? 0;
+  const values = [queue, row.tenant, row.priority, row.priority, row.readyAt ?? 0, rowId, limit];
+  return connection.get<{ n: number }>(sql, ...values)?.n ?? 0;
 }

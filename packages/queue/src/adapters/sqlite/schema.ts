@@ -1,5 +1,5 @@
 /** Version of the layout, kept in `PRAGMA user_version`. */
-export const layoutVersion = 1;
+export const layoutVersion = 2;
 
 /** Queues in one file; the row id of a job is `sequence × queuesPerFile + queue`. */
 export const queuesPerFile = 1_024;
@@ -30,7 +30,6 @@ CREATE TABLE IF NOT EXISTS millrace_job (
   tenant TEXT NOT NULL,
   state INTEGER NOT NULL,
   priority INTEGER NOT NULL,
-  rank INTEGER,
   ready_at INTEGER,
   attempt INTEGER NOT NULL,
   max_attempts INTEGER NOT NULL,
@@ -54,7 +53,7 @@ CREATE TABLE IF NOT EXISTS millrace_job (
   payload TEXT NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS millrace_job_id ON millrace_job (queue, id);
-CREATE INDEX IF NOT EXISTS millrace_job_ready ON millrace_job (queue, tenant, rank) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS millrace_job_ready ON millrace_job (queue, tenant, priority, ready_at) WHERE state = 0;
 CREATE INDEX IF NOT EXISTS millrace_job_time ON millrace_job (queue, state, ready_at) WHERE state <= 1;
 CREATE INDEX IF NOT EXISTS millrace_job_leased ON millrace_job (queue, session) WHERE state = 2;
 CREATE INDEX IF NOT EXISTS millrace_job_visible ON millrace_job (queue, visible_until) WHERE visible_until IS NOT NULL;
@@ -75,18 +74,33 @@ CREATE TABLE IF NOT EXISTS millrace_tenant (
   tat REAL NOT NULL,
   spent INTEGER NOT NULL,
   "window" INTEGER NOT NULL,
-  ringed INTEGER NOT NULL,
-  head_class INTEGER NOT NULL,
-  since INTEGER NOT NULL,
-  urgency INTEGER NOT NULL,
+  held INTEGER NOT NULL,
   parked_until REAL,
   PRIMARY KEY (queue, name)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS millrace_tenant_ring ON millrace_tenant (queue, head_class DESC, vtime) WHERE ringed = 1;
-CREATE INDEX IF NOT EXISTS millrace_tenant_urgent ON millrace_tenant (queue, urgency) WHERE ringed = 1;
+CREATE INDEX IF NOT EXISTS millrace_tenant_held ON millrace_tenant (queue, held) WHERE held = 1;
 CREATE INDEX IF NOT EXISTS millrace_tenant_parked ON millrace_tenant (queue, parked_until) WHERE parked_until IS NOT NULL;
 CREATE INDEX IF NOT EXISTS millrace_tenant_idle ON millrace_tenant (queue, vtime)
   WHERE ready = 0 AND delayed = 0 AND leased = 0 AND limits IS NULL AND paused = 0 AND spent = 0;
+
+CREATE TABLE IF NOT EXISTS millrace_line (
+  queue INTEGER NOT NULL,
+  tenant TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  score REAL NOT NULL,
+  held INTEGER NOT NULL,
+  PRIMARY KEY (queue, tenant, priority)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS millrace_line_ring ON millrace_line (queue, priority, score) WHERE held = 0;
+
+CREATE TABLE IF NOT EXISTS millrace_class (
+  queue INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  turn INTEGER NOT NULL,
+  PRIMARY KEY (queue, priority)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS millrace_class_turn ON millrace_class (queue, turn, priority DESC);
 
 CREATE TABLE IF NOT EXISTS millrace_session (
   queue INTEGER NOT NULL,

@@ -1,23 +1,47 @@
-import { changingColumns } from './job-rows.ts';
+import { acknowledgedColumns, changingColumns, insertedColumns, readyColumns } from './job-rows.ts';
 
 const marks = (count: number): string => Array.from({ length: count }, () => '?').join(', ');
+
+/** Rows of one INSERT: what a call of SQLite costs is then shared by them. */
+export const insertsAtOnce = 20;
+
+function insertJobs(rows: number): string {
+  const row = `(${marks(insertedColumns.length)})`;
+  return `INSERT INTO millrace_job (${insertedColumns.join(', ')}) VALUES ${Array.from({ length: rows }, () => row).join(', ')}`;
+}
 
 /**
  * Every statement on the hot path; a test asks SQLite for the plan of each: no scan, no sort. The first value is the queue's number unless said otherwise.
  * Where a condition looks redundant (`state = 1 AND state <= 1`) it is there because SQLite uses a partial index only if the query repeats its condition.
+ * Lists of ids come as one JSON text: a statement per id would cost more than the work in it. CROSS JOIN makes the list the outer loop.
  */
 export const hot = {
   queue: 'SELECT state, settings FROM millrace_queue WHERE number = ?',
   saveQueue: 'UPDATE millrace_queue SET state = ? WHERE number = ?',
   jobById: 'SELECT * FROM millrace_job WHERE queue = ? AND id = ?',
-  insertJob: `INSERT INTO millrace_job (row_id, queue, id, name, tenant, state, priority, rank, ready_at, attempt, max_attempts, cost,
-    bytes, enqueued_at, pending_children, more, payload) VALUES (${marks(17)})`,
-  /** Values: attempt, session, call, fence, claimed_at, visible_until, row_id. */
-  leaseJob: `UPDATE millrace_job SET state = 2, attempt = ?, session = ?, call = ?, fence = ?, claimed_at = ?, visible_until = ? WHERE row_id = ?`,
+  /** Values: ids, queue. */
+  jobsByIds: `SELECT j.* FROM json_each(?) AS u CROSS JOIN millrace_job AS j WHERE j.queue = ? AND j.id = u.value`,
+  /** Values: ids, queue, session. The plus signs keep SQLite from walking over all leases of the session for each id. */
+  acknowledged: `SELECT ${acknowledgedColumns.map((column) => `j.${column}`).join(', ')} FROM json_each(?) AS u
+    CROSS JOIN millrace_job AS j WHERE j.queue = ? AND j.id = u.value AND +j.session = ? AND +j.state = 2`,
+  /** Values: {@link insertedColumns}, for each row. */
+  insertJob: insertJobs(1) as string,
+  insertJobs: insertJobs(insertsAtOnce) as string,
+  /** Values: session, call, claimed_at, fence of the first; row ids in the order of their fences. */
+  leaseJobs: `UPDATE millrace_job SET state = 2, attempt = attempt + 1, session = ?1, call = ?2, claimed_at = ?3, fence = ?4 + u.key, visible_until = NULL
+    FROM json_each(?5) AS u WHERE row_id = u.value`,
+  setVisible: 'UPDATE millrace_job SET visible_until = ? WHERE row_id = ?',
   /** Values: {@link changingColumns}, row_id. */
   saveJob: `UPDATE millrace_job SET ${changingColumns.map((column) => `${column} = ?`).join(', ')} WHERE row_id = ?`,
-  removeJob: 'DELETE FROM millrace_job WHERE row_id = ?',
-  heads: 'SELECT * FROM millrace_job WHERE queue = ? AND tenant = ? AND state = 0 ORDER BY rank, row_id LIMIT ?',
+  /** Values: payload, bytes, progress, logs, row_id. */
+  saveContent: 'UPDATE millrace_job SET payload = ?, bytes = ?, progress = ?, logs = ? WHERE row_id = ?',
+  /** Values: state, finished_at, keep_until, result, failures, row_id. */
+  finishJob: `UPDATE millrace_job SET state = ?, finished_at = ?, keep_until = ?, result = ?, failures = ?, session = NULL, visible_until = NULL,
+    cancel_requested = 0 WHERE row_id = ?`,
+  /** Values: row ids. */
+  removeJobs: 'DELETE FROM millrace_job WHERE row_id IN (SELECT value FROM json_each(?))',
+  /** Values: queue, tenant, priority, limit. */
+  heads: `SELECT ${readyColumns.join(', ')} FROM millrace_job WHERE queue = ? AND tenant = ? AND state = 0 AND priority = ? ORDER BY ready_at, row_id LIMIT ?`,
   oldestReady:
     'SELECT ready_at AS at FROM millrace_job WHERE queue = ? AND state = 0 AND state <= 1 ORDER BY ready_at LIMIT 1',
   delayedBefore:
@@ -29,14 +53,31 @@ export const hot = {
     'SELECT * FROM millrace_job WHERE queue = ? AND state = ? AND state >= 3 AND keep_until IS NULL ORDER BY finished_at LIMIT 1',
   keptBefore: 'SELECT * FROM millrace_job WHERE queue = ? AND keep_until <= ? ORDER BY keep_until LIMIT ?',
   tenant: 'SELECT * FROM millrace_tenant WHERE queue = ? AND name = ?',
+  /** Values: names, queue. */
+  tenantsByName:
+    'SELECT t.* FROM json_each(?) AS u CROSS JOIN millrace_tenant AS t WHERE t.queue = ? AND t.name = u.value',
   saveTenant: `INSERT INTO millrace_tenant (queue, name, limits, paused, ready, delayed, leased, waiting_bytes, vtime, tat, spent,
-    "window", ringed, head_class, since, urgency, parked_until) VALUES (${marks(17)})
+    "window", held, parked_until) VALUES (${marks(14)})
     ON CONFLICT (queue, name) DO UPDATE SET limits = excluded.limits, paused = excluded.paused, ready = excluded.ready,
     delayed = excluded.delayed, leased = excluded.leased, waiting_bytes = excluded.waiting_bytes, vtime = excluded.vtime,
-    tat = excluded.tat, spent = excluded.spent, "window" = excluded."window", ringed = excluded.ringed,
-    head_class = excluded.head_class, since = excluded.since, urgency = excluded.urgency, parked_until = excluded.parked_until`,
-  ring: 'SELECT * FROM millrace_tenant WHERE queue = ? AND ringed = 1 ORDER BY head_class DESC, vtime LIMIT ? OFFSET ?',
-  urgent: 'SELECT * FROM millrace_tenant WHERE queue = ? AND ringed = 1 ORDER BY urgency LIMIT ? OFFSET ?',
+    tat = excluded.tat, spent = excluded.spent, "window" = excluded."window", held = excluded.held, parked_until = excluded.parked_until`,
+  /** Values: queue, tenant, priority. */
+  line: 'SELECT score, held FROM millrace_line WHERE queue = ? AND tenant = ? AND priority = ?',
+  heldLines: 'SELECT priority, score, held FROM millrace_line WHERE queue = ? AND tenant = ? AND held = 1',
+  /** Values: queue, tenant, priority, score, held. */
+  saveLine: `INSERT INTO millrace_line (queue, tenant, priority, score, held) VALUES (${marks(5)})
+    ON CONFLICT (queue, tenant, priority) DO UPDATE SET score = excluded.score, held = excluded.held`,
+  removeLine: 'DELETE FROM millrace_line WHERE queue = ? AND tenant = ? AND priority = ?',
+  /** Lines with their tenants. Values: queue, priority, limit, offset. */
+  ring: `SELECT l.score, t.* FROM millrace_line AS l CROSS JOIN millrace_tenant AS t ON t.queue = l.queue AND t.name = l.tenant
+    WHERE l.queue = ? AND l.priority = ? AND l.held = 0 ORDER BY l.score LIMIT ? OFFSET ?`,
+  class: 'SELECT priority, since FROM millrace_class WHERE queue = ? AND priority = ?',
+  classes: 'SELECT priority, since FROM millrace_class WHERE queue = ? ORDER BY turn, priority DESC LIMIT ? OFFSET ?',
+  /** Values: queue, priority, since, turn. */
+  saveClass: `INSERT INTO millrace_class (queue, priority, since, turn) VALUES (${marks(4)})
+    ON CONFLICT (queue, priority) DO UPDATE SET since = excluded.since, turn = excluded.turn`,
+  removeClass: 'DELETE FROM millrace_class WHERE queue = ? AND priority = ?',
+  heldTenants: 'SELECT * FROM millrace_tenant WHERE queue = ? AND held = 1',
   parkedBefore: 'SELECT * FROM millrace_tenant WHERE queue = ? AND parked_until <= ? ORDER BY parked_until LIMIT ?',
   session: 'SELECT * FROM millrace_session WHERE queue = ? AND id = ?',
   saveSession: `INSERT INTO millrace_session (queue, id, expires_at, barrier, over, polite) VALUES (${marks(6)})

@@ -2,10 +2,11 @@ import type { QueueSettings } from '../../contract/index.ts';
 import { defaultSettings } from '../../contract/limits.ts';
 import { AdapterUnavailableError } from '../../errors.ts';
 import { newQueueState, type QueueRow, type QueueState } from '../engine/rows.ts';
-import { type NextTimes, stepOf, type Tables } from '../engine/tables.ts';
+import { type NextTimes, type Tables, turnOf } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
 import { SqliteJobs } from './jobs.ts';
 import { peopleTables } from './people.ts';
+import { SqliteRings } from './rings.ts';
 import { queuesPerFile } from './schema.ts';
 import { childTables, dedupeTables, scheduleTables, sessionTables } from './small-tables.ts';
 import { hot } from './statements.ts';
@@ -44,33 +45,49 @@ export function findQueue(connection: Connection, name: string): number {
 export function createSqliteTables(connection: Connection, number: number): SqliteTables {
   const holder = new QueueHolder(connection, number);
   const aging = (): number => holder.row.settings.aging;
-  const jobs = new SqliteJobs(connection, number, aging);
-  const tenants = new SqliteTenants(connection, number, aging);
+  const jobs = new SqliteJobs(connection, number);
+  const tenants = new SqliteTenants(connection, number);
+  const rings = new SqliteRings(connection, number, tenants, aging);
+
+  function flush(): void {
+    jobs.flush();
+    tenants.flush();
+    rings.flush();
+  }
 
   return {
     number,
     get queue() {
       return holder.row;
     },
+    expectJobs: (expected) => {
+      jobs.lookUp(expected.map(({ id }) => id));
+      tenants.expect(new Set(expected.map(({ tenant }) => tenant)));
+    },
+    expectAcks: (session, acks) => {
+      if (acks.length > 1) tenants.expect(new Set(jobs.readAcks(session, acks)));
+    },
     ...jobMethods(jobs),
     ...tenantMethods(tenants),
+    ...ringMethods(rings),
     ...sessionTables(connection, number),
     ...dedupeTables(connection, number),
     ...childTables(connection, number),
     ...scheduleTables(connection, number),
-    ...peopleTables(connection, number, jobs, aging),
+    ...peopleTables(connection, number, jobs),
     nextTimes: () => {
-      tenants.flush();
+      flush();
       return readNextTimes(connection, number);
     },
-    reorder: () => reorder(connection, number, stepOf(aging())),
+    reorder: () => reorder(connection, number, aging()),
     begin: () => {
       jobs.reset();
       tenants.reset();
+      rings.reset();
       holder.read();
     },
     end: () => {
-      tenants.flush();
+      flush();
       if (holder.row.vclock > 0) tenants.dropIdle(holder.row.vclock);
       holder.write();
     },
@@ -82,9 +99,10 @@ function jobMethods(jobs: SqliteJobs): Pick<Tables, keyof SqliteJobs & keyof Tab
     job: (id) => jobs.job(id),
     insertJob: (row) => jobs.insertJob(row),
     saveJob: (row, before) => jobs.saveJob(row, before),
+    saveContent: (row) => jobs.saveContent(row),
     removeJob: (row) => jobs.removeJob(row),
     changePriority: (row, priority) => jobs.changePriority(row, priority),
-    head: (tenant) => jobs.head(tenant),
+    head: (line) => jobs.head(line),
     delayedBefore: (now, limit) => jobs.delayedBefore(now, limit),
     visibleBefore: (now, limit) => jobs.visibleBefore(now, limit),
     leasedBy: (session, limit, calls) => jobs.leasedBy(session, limit, calls),
@@ -99,10 +117,23 @@ function tenantMethods(tenants: SqliteTenants): Pick<Tables, keyof SqliteTenants
   return {
     tenant: (name) => tenants.tenant(name),
     saveTenant: (row) => tenants.saveTenant(row),
-    ringTop: () => tenants.ringTop(),
-    ringUrgent: () => tenants.ringUrgent(),
     parkedBefore: (now, limit) => tenants.parkedBefore(now, limit),
+    heldTenants: () => tenants.heldTenants(),
     tenantsAfter: (name, limit) => tenants.tenantsAfter(name, limit),
+  };
+}
+
+function ringMethods(rings: SqliteRings): Pick<Tables, keyof SqliteRings & keyof Tables> {
+  return {
+    line: (tenant, priority) => rings.line(tenant, priority),
+    saveLine: (row) => rings.saveLine(row),
+    removeLine: (row) => rings.removeLine(row),
+    heldLines: (tenant) => rings.heldLines(tenant),
+    ringTop: (priority) => rings.ringTop(priority),
+    nextClass: () => rings.nextClass(),
+    openClass: (priority, since) => rings.openClass(priority, since),
+    saveClass: (row) => rings.saveClass(row),
+    removeClass: (row) => rings.removeClass(row),
   };
 }
 
@@ -119,10 +150,10 @@ function readNextTimes(connection: Connection, number: number): NextTimes {
   };
 }
 
-/** All that waits gets its place by the new aging. Rare, and as long as the queue. */
-function reorder(connection: Connection, number: number, step: number): void {
-  connection.run('UPDATE millrace_job SET rank = ready_at - priority * ? WHERE queue = ? AND state = 0', step, number);
-  connection.run('UPDATE millrace_tenant SET urgency = since - head_class * ? WHERE queue = ?', step, number);
+/** The classes get their turns by the new aging: at most as many rows as there are priorities. */
+function reorder(connection: Connection, number: number, aging: number): void {
+  const step = -turnOf({ priority: 1, since: 0, classSlot: -1 }, aging);
+  connection.run('UPDATE millrace_class SET turn = since - priority * ? WHERE queue = ?', step, number);
 }
 
 /** The queue's row during a call. */

@@ -1,13 +1,13 @@
 import type { TenantLimits } from '../../contract/index.ts';
 import { noLimits } from '../engine/call.ts';
 import type { TenantRow } from '../engine/rows.ts';
-import { stepOf, type Tables } from '../engine/tables.ts';
-import { createTenantTables } from '../memory/tenants.ts';
+import type { Tables } from '../engine/tables.ts';
+import { newTenant } from '../memory/tenants.ts';
 import type { Connection } from './connection.ts';
 import { hot } from './statements.ts';
 
 /** A tenant as SQLite returns it. */
-interface StoredTenant {
+export interface StoredTenant {
   readonly name: string;
   readonly limits: string | null;
   readonly paused: number;
@@ -19,103 +19,72 @@ interface StoredTenant {
   readonly tat: number;
   readonly spent: number;
   readonly window: number;
-  readonly ringed: number;
-  readonly head_class: number;
-  readonly since: number;
+  readonly held: number;
   readonly parked_until: number | null;
 }
 
-type TenantTables = Pick<Tables, 'tenant' | 'saveTenant' | 'ringTop' | 'ringUrgent' | 'parkedBefore' | 'tenantsAfter'>;
+type TenantTables = Pick<Tables, 'tenant' | 'saveTenant' | 'parkedBefore' | 'heldTenants' | 'tenantsAfter'>;
 
-/** Tenants of one order, read ahead from the file as it was at the start of the call. */
-interface Window {
-  readonly sql: string;
-  rows: readonly StoredTenant[];
-  next: number;
-  complete: boolean;
-}
-
-/** First a few, then many. */
-const firstWindow = 4;
-const nextWindow = 128;
-
-/**
- * Tenants in SQLite. During a call those that were touched live in memory tables, which keep their order; the others come from the file, which does not
- * change before {@link SqliteTenants.flush}. Each tenant is so written once per call, however many of its jobs were claimed.
- */
+/** Tenants in SQLite. Within one call a tenant is one object; it is written once, however many of its jobs were claimed. */
 export class SqliteTenants implements TenantTables {
   readonly #connection: Connection;
   readonly #queue: number;
-  readonly #aging: () => number;
-  #live: ReturnType<typeof createTenantTables>;
+  #rows = new Map<string, TenantRow>();
   #dirty = new Set<TenantRow>();
-  #ring: Window = newWindow(hot.ring);
-  #urgent: Window = newWindow(hot.urgent);
 
-  constructor(connection: Connection, queue: number, aging: () => number) {
+  constructor(connection: Connection, queue: number) {
     this.#connection = connection;
     this.#queue = queue;
-    this.#aging = aging;
-    this.#live = createTenantTables(aging);
   }
 
   /** Forgets what was read: another call, another state of the file. */
   reset(): void {
-    this.#live = createTenantTables(this.#aging);
-    this.#dirty.clear();
-    this.#ring = newWindow(hot.ring);
-    this.#urgent = newWindow(hot.urgent);
+    if (this.#rows.size > 0) this.#rows = new Map();
+    if (this.#dirty.size > 0) this.#dirty = new Set();
   }
 
   tenant(name: string): TenantRow {
-    const known = this.#live.all.get(name);
+    const known = this.#rows.get(name);
     if (known !== undefined) return known;
     const stored = this.#connection.get<StoredTenant>(hot.tenant, this.#queue, name);
-    return stored === undefined ? this.#live.tenant(name) : this.#load(stored);
+    return stored === undefined ? this.#add(newTenant(name)) : this.take(stored);
+  }
+
+  /** The one object of this call for a stored tenant. */
+  take(stored: StoredTenant): TenantRow {
+    return this.#rows.get(stored.name) ?? this.#add(toTenantRow(stored));
+  }
+
+  /** Reads tenants at once; those that are not in the file are new. */
+  expect(names: ReadonlySet<string>): void {
+    const unknown = [...names].filter((name) => !this.#rows.has(name));
+    if (unknown.length < 2) return;
+    const found = this.#connection.all<StoredTenant>(hot.tenantsByName, JSON.stringify(unknown), this.#queue);
+    for (const stored of found) this.take(stored);
+    for (const name of unknown) if (!this.#rows.has(name)) this.#add(newTenant(name));
   }
 
   saveTenant(row: TenantRow): void {
-    this.#live.saveTenant(row);
     this.#dirty.add(row);
   }
 
-  ringTop(): TenantRow | undefined {
-    this.#loadWhile(
-      this.#ring,
-      (stored, top) =>
-        stored.head_class === top.headClass ? stored.vtime < top.vtime : stored.head_class > top.headClass,
-      () => this.#live.ringTop(),
-    );
-    return this.#live.ringTop();
-  }
-
-  ringUrgent(): TenantRow | undefined {
-    const step = stepOf(this.#aging());
-    this.#loadWhile(
-      this.#urgent,
-      (stored, top) => stored.since - stored.head_class * step < top.since - top.headClass * step,
-      () => this.#live.ringUrgent(),
-    );
-    return this.#live.ringUrgent();
-  }
-
   parkedBefore(now: number, limit: number): TenantRow[] {
-    return this.#all(hot.parkedBefore, now, limit).filter(
-      (row) => (row.parkedUntil ?? Number.POSITIVE_INFINITY) <= now,
-    );
+    const parked = this.#all(hot.parkedBefore, now, limit);
+    return parked.filter(({ parkedUntil = Number.POSITIVE_INFINITY }) => parkedUntil <= now);
+  }
+
+  heldTenants(): TenantRow[] {
+    return this.#all(hot.heldTenants);
   }
 
   tenantsAfter(name: string | undefined, limit: number): TenantRow[] {
     this.flush();
     const from = name === undefined ? 'name >= ?' : 'name > ?';
-    return this.#all(
-      `SELECT * FROM millrace_tenant WHERE queue = ? AND ${from} ORDER BY name LIMIT ?`,
-      name ?? '',
-      limit,
-    );
+    const sql = `SELECT * FROM millrace_tenant WHERE queue = ? AND ${from} ORDER BY name LIMIT ?`;
+    return this.#all(sql, name ?? '', limit);
   }
 
-  /** Writes what has changed. The windows are of the past then, so this ends a call. */
+  /** Writes what has changed. */
   flush(): void {
     for (const row of this.#dirty) this.#write(row);
     this.#dirty.clear();
@@ -126,48 +95,13 @@ export class SqliteTenants implements TenantTables {
     this.#connection.run(hot.dropIdle, this.#queue, vclock);
   }
 
-  #load(stored: StoredTenant): TenantRow {
-    const row = this.#live.tenant(stored.name);
-    Object.assign(row, toTenantRow(stored));
-    this.#live.saveTenant(row);
+  #add(row: TenantRow): TenantRow {
+    this.#rows.set(row.name, row);
     return row;
   }
 
   #all(sql: string, ...values: (string | number)[]): TenantRow[] {
-    return this.#connection
-      .all<StoredTenant>(sql, this.#queue, ...values)
-      .map((stored) => this.#live.all.get(stored.name) ?? this.#load(stored));
-  }
-
-  /** Loads tenants of the window as long as the next one in the file comes before the best that is live. */
-  #loadWhile(
-    window: Window,
-    before: (stored: StoredTenant, top: TenantRow) => boolean,
-    topOf: () => TenantRow | undefined,
-  ): void {
-    for (let stored = this.#peek(window); stored !== undefined; stored = this.#peek(window)) {
-      const top = topOf();
-      if (top !== undefined && !before(stored, top)) return;
-      this.#load(stored);
-    }
-  }
-
-  /** The next tenant of the window that is not live: what is live may have changed. */
-  #peek(window: Window): StoredTenant | undefined {
-    for (;;) {
-      const stored = window.rows[window.next];
-      if (stored !== undefined && !this.#live.all.has(stored.name)) return stored;
-      if (stored !== undefined) window.next += 1;
-      else if (window.complete) return undefined;
-      else this.#readMore(window);
-    }
-  }
-
-  #readMore(window: Window): void {
-    const size = window.rows.length === 0 ? firstWindow : nextWindow;
-    const more = this.#connection.all<StoredTenant>(window.sql, this.#queue, size, window.rows.length);
-    window.rows = [...window.rows, ...more];
-    window.complete = more.length < size;
+    return this.#connection.all<StoredTenant>(sql, this.#queue, ...values).map((stored) => this.take(stored));
   }
 
   #write(row: TenantRow): void {
@@ -185,22 +119,15 @@ export class SqliteTenants implements TenantTables {
       row.tat,
       row.spent,
       row.window,
-      row.ringed ? 1 : 0,
-      row.headClass,
-      row.since,
-      row.since - row.headClass * stepOf(this.#aging()),
+      row.held ? 1 : 0,
       row.parkedUntil ?? null,
     );
   }
 }
 
-function newWindow(sql: string): Window {
-  return { sql, rows: [], next: 0, complete: false };
-}
-
-function toTenantRow(stored: StoredTenant): Omit<TenantRow, 'ringSlot' | 'urgentSlot' | 'parkSlot'> {
+function toTenantRow(stored: StoredTenant): TenantRow {
   return {
-    name: stored.name,
+    ...newTenant(stored.name),
     limits: stored.limits === null ? noLimits : (JSON.parse(stored.limits) as TenantLimits),
     paused: stored.paused === 1,
     ready: stored.ready,
@@ -211,9 +138,7 @@ function toTenantRow(stored: StoredTenant): Omit<TenantRow, 'ringSlot' | 'urgent
     tat: stored.tat,
     spent: stored.spent,
     window: stored.window,
-    ringed: stored.ringed === 1,
-    headClass: stored.head_class,
-    since: stored.since,
+    held: stored.held === 1,
     parkedUntil: stored.parked_until ?? undefined,
   };
 }

@@ -1,0 +1,79 @@
+import type { JobPlace, JobRow, LineRow, TenantRow } from '../engine/rows.ts';
+import type { Tables } from '../engine/tables.ts';
+import { createLine, type Line } from './line.ts';
+import type { Rings } from './ring.ts';
+import { newLine } from './tenants.ts';
+
+/** A line with its jobs. */
+interface MemoryLine extends LineRow, JobPlace {
+  readonly jobs: Line<JobRow>;
+}
+
+type LineTables = Pick<Tables, 'saveLine' | 'removeLine' | 'heldLines' | 'head'> & {
+  line(tenant: TenantRow, priority: number): MemoryLine;
+  /** Puts a ready job at the end of its line. */
+  append(tenant: TenantRow, job: JobRow): void;
+  /** A job that its worker gave back takes its old place. */
+  putBack(tenant: TenantRow, job: JobRow): void;
+};
+
+/** A tenant keeps a few empty lines, so that priorities in turn do not make and drop one per job. */
+const keptLines = 64;
+
+/** Whether `a` stands before `b` in their line. */
+export const earlier = (a: JobRow, b: JobRow): boolean =>
+  a.readyAt === b.readyAt ? a.seq < b.seq : (a.readyAt ?? 0) < (b.readyAt ?? 0);
+
+function makeLine(tenant: TenantRow, priority: number): MemoryLine {
+  const jobs = createLine<JobRow>();
+  return { ...newLine(tenant, priority), jobs, remove: jobs.remove };
+}
+
+/** Most tenants have one line: only who has more needs a map. */
+function findLine({ lines }: TenantRow, priority: number): MemoryLine | undefined {
+  const found = lines instanceof Map ? lines.get(priority) : lines?.priority === priority ? lines : undefined;
+  return found as MemoryLine | undefined;
+}
+
+function addLine(tenant: TenantRow, line: MemoryLine): MemoryLine {
+  const { lines } = tenant;
+  if (lines === undefined) tenant.lines = line;
+  else if (lines instanceof Map) lines.set(line.priority, line);
+  else tenant.lines = new Map([lines, line].map((one) => [one.priority, one]));
+  return line;
+}
+
+function linesOf({ lines }: TenantRow): LineRow[] {
+  if (lines === undefined) return [];
+  return lines instanceof Map ? [...lines.values()] : [lines];
+}
+
+/** The lines of all tenants. */
+export function createLineTables(putInRing: Rings['put']): LineTables {
+  const line = (tenant: TenantRow, priority: number): MemoryLine =>
+    findLine(tenant, priority) ?? addLine(tenant, makeLine(tenant, priority));
+
+  return {
+    line,
+    saveLine: putInRing,
+    removeLine: (row) => {
+      row.state = 'new';
+      putInRing(row);
+      const { lines } = row.tenant;
+      if (lines instanceof Map && lines.size > keptLines) lines.delete(row.priority);
+    },
+    heldLines: (tenant) => linesOf(tenant).filter(({ state }) => state === 'held'),
+    head: (row) => (row as MemoryLine).jobs.first(),
+    append: (tenant, job) => {
+      const place = line(tenant, job.priority);
+      job.home = tenant;
+      job.place = place;
+      place.jobs.push(job);
+    },
+    putBack: (tenant, job) => {
+      const place = line(tenant, job.priority);
+      job.place = place;
+      place.jobs.putBack(job, earlier);
+    },
+  };
+}

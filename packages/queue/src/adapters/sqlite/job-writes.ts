@@ -1,0 +1,79 @@
+import type { JobRow } from '../engine/rows.ts';
+import type { Connection } from './connection.ts';
+import type { SqlValue } from './driver.ts';
+import { insertedColumns, insertedValues } from './job-rows.ts';
+import { queuesPerFile } from './schema.ts';
+import { hot, insertsAtOnce } from './statements.ts';
+
+/** What a call does to many jobs, kept until it is flushed, then written in few statements. Whoever reads jobs from the file flushes first. */
+export interface JobWrites {
+  insert(row: JobRow): void;
+  /** The row waits for its INSERT, which will write it as it is then. */
+  isNew(row: JobRow): boolean;
+  lease(row: JobRow): void;
+  remove(row: JobRow): void;
+  flush(): void;
+  /** Forgets everything: the call has failed, and its transaction was rolled back. */
+  drop(): void;
+}
+
+/** Creates an empty {@link JobWrites}. */
+export function createJobWrites(connection: Connection, queue: number): JobWrites {
+  const inserted = new Set<JobRow>();
+  let leased: JobRow[] = [];
+  let removed: number[] = [];
+
+  const rowId = (row: JobRow): number => row.seq * queuesPerFile + queue;
+
+  function flushInserted(): void {
+    const values: SqlValue[] = [];
+    for (const row of inserted) values.push(...insertedValues(row, rowId(row), queue));
+    inserted.clear();
+    const width = insertedColumns.length;
+    const many = width * insertsAtOnce;
+    let from = 0;
+    for (; from + many <= values.length; from += many)
+      connection.run(hot.insertJobs, ...values.slice(from, from + many));
+    for (; from < values.length; from += width) connection.run(hot.insertJob, ...values.slice(from, from + width));
+  }
+
+  function flushLeased(): void {
+    const [first] = leased;
+    if (first === undefined) return;
+    const { session = null, call, claimedAt, fence } = first;
+    connection.run(hot.leaseJobs, session, call, claimedAt, fence, JSON.stringify(leased.map(rowId)));
+    for (const row of leased) {
+      if (row.visibleUntil !== undefined) connection.run(hot.setVisible, row.visibleUntil, rowId(row));
+    }
+    leased = [];
+  }
+
+  function flushRemoved(): void {
+    if (removed.length > 0) connection.run(hot.removeJobs, JSON.stringify(removed));
+    removed = [];
+  }
+
+  return {
+    insert: (row) => void inserted.add(row),
+    isNew: (row) => inserted.has(row),
+    lease: (row) => {
+      const last = leased.at(-1);
+      // One statement gives consecutive fences.
+      if (last !== undefined && row.fence !== last.fence + 1) flushLeased();
+      leased.push(row);
+    },
+    remove: (row) => {
+      if (!inserted.delete(row)) removed.push(rowId(row));
+    },
+    flush: () => {
+      flushRemoved();
+      if (inserted.size > 0) flushInserted();
+      flushLeased();
+    },
+    drop: () => {
+      inserted.clear();
+      leased = [];
+      removed = [];
+    },
+  };
+}

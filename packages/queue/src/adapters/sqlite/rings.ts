@@ -1,0 +1,187 @@
+import type { ClassRow, LineRow, TenantRow } from '../engine/rows.ts';
+import { type Tables, turnOf } from '../engine/tables.ts';
+import { createRings } from '../memory/ring.ts';
+import { newLine } from '../memory/tenants.ts';
+import { type Ahead, createAhead, loadWhile } from './ahead.ts';
+import type { Connection } from './connection.ts';
+import { hot } from './statements.ts';
+import type { SqliteTenants, StoredTenant } from './tenants.ts';
+
+type RingTables = Pick<
+  Tables,
+  'line' | 'saveLine' | 'removeLine' | 'heldLines' | 'ringTop' | 'nextClass' | 'openClass' | 'saveClass' | 'removeClass'
+>;
+
+interface StoredLine {
+  readonly score: number;
+  readonly held: number;
+}
+type RingedLine = Pick<StoredLine, 'score'> & StoredTenant;
+type StoredClass = Pick<ClassRow, 'priority' | 'since'>;
+
+/** Whether a row is to be written or removed; a removed one stays known, so that the file is not asked for it again. */
+type Fate = 'clean' | 'write' | 'remove';
+
+/**
+ * Lines and classes in SQLite. During a call those that were touched live in the rings of the memory adapter, which keep their order; the others
+ * come from the file, which does not change before {@link SqliteRings.flush}.
+ */
+export class SqliteRings implements RingTables {
+  readonly #connection: Connection;
+  readonly #queue: number;
+  readonly #tenants: SqliteTenants;
+  readonly #aging: () => number;
+  #live: ReturnType<typeof createRings>;
+  #lines = new Map<string, LineRow>();
+  #lineFates = new Map<LineRow, Fate>();
+  #classFates = new Map<number, { readonly row: ClassRow; readonly fate: Fate }>();
+  #rings = new Map<number, Ahead<RingedLine>>();
+  #classes: Ahead<StoredClass>;
+
+  constructor(connection: Connection, queue: number, tenants: SqliteTenants, aging: () => number) {
+    this.#connection = connection;
+    this.#queue = queue;
+    this.#tenants = tenants;
+    this.#aging = aging;
+    this.#live = createRings(aging);
+    this.#classes = this.#readClasses();
+  }
+
+  /** Forgets what was read: another call, another state of the file. */
+  reset(): void {
+    if (this.#lines.size + this.#classFates.size + this.#rings.size > 0) {
+      this.#lines = new Map();
+      this.#lineFates = new Map();
+      this.#classFates = new Map();
+      this.#rings = new Map();
+    }
+    this.#live = createRings(this.#aging);
+    this.#classes = this.#readClasses();
+  }
+
+  line(tenant: TenantRow, priority: number): LineRow {
+    const known = this.#lines.get(keyOf(priority, tenant.name));
+    if (known !== undefined) return known;
+    // A tenant without ready jobs has no lines.
+    const stored =
+      tenant.ready === 0 ? undefined : this.#connection.get<StoredLine>(hot.line, this.#queue, tenant.name, priority);
+    return this.#load(tenant, priority, stored);
+  }
+
+  saveLine(row: LineRow): void {
+    this.#lineFates.set(row, 'write');
+    this.#live.put(row);
+  }
+
+  removeLine(row: LineRow): void {
+    row.state = 'new';
+    this.#lineFates.set(row, 'remove');
+    this.#live.put(row);
+  }
+
+  heldLines(tenant: TenantRow): LineRow[] {
+    const stored = this.#connection.all<StoredLine & { readonly priority: number }>(
+      hot.heldLines,
+      this.#queue,
+      tenant.name,
+    );
+    for (const { priority, ...line } of stored) {
+      if (!this.#lines.has(keyOf(priority, tenant.name))) this.#load(tenant, priority, line);
+    }
+    return [...this.#lines.values()].filter((line) => line.tenant === tenant && line.state === 'held');
+  }
+
+  ringTop(priority: number): LineRow | undefined {
+    return loadWhile(
+      this.#ringOf(priority),
+      () => this.#live.ringTop(priority),
+      (stored, top) => stored.score < top.score,
+      (stored) => void this.#load(this.#tenants.take(stored), priority, { score: stored.score, held: 0 }),
+    );
+  }
+
+  nextClass(): ClassRow | undefined {
+    const turn = (row: StoredClass): number => turnOf({ ...row, classSlot: -1 }, this.#aging());
+    return loadWhile(
+      this.#classes,
+      () => this.#live.nextClass(),
+      (stored, top) => turn(stored) < turn(top) || (turn(stored) === turn(top) && stored.priority > top.priority),
+      (stored) => this.#loadClass(stored),
+    );
+  }
+
+  openClass(priority: number, since: number): void {
+    const known = this.#classFates.get(priority);
+    if (known !== undefined && known.fate !== 'remove') return;
+    const stored =
+      known === undefined ? this.#connection.get<StoredClass>(hot.class, this.#queue, priority) : undefined;
+    if (stored === undefined) this.saveClass({ priority, since, classSlot: -1 });
+    else this.#loadClass(stored);
+  }
+
+  saveClass(row: ClassRow): void {
+    this.#classFates.set(row.priority, { row, fate: 'write' });
+    this.#live.saveClass(row);
+  }
+
+  removeClass(row: ClassRow): void {
+    this.#classFates.set(row.priority, { row, fate: 'remove' });
+    this.#live.removeClass(row);
+  }
+
+  /** Writes what has changed. What was read ahead is of the past then, so this ends a call. */
+  flush(): void {
+    for (const [line, fate] of this.#lineFates) this.#writeLine(line, fate);
+    for (const [priority, { row, fate }] of this.#classFates) this.#writeClass(priority, row, fate);
+    this.#lineFates.clear();
+  }
+
+  #ringOf(priority: number): Ahead<RingedLine> {
+    const known = this.#rings.get(priority);
+    if (known !== undefined) return known;
+    const read = (limit: number, offset: number): RingedLine[] =>
+      this.#connection.all(hot.ring, this.#queue, priority, limit, offset);
+    const made = createAhead(read, ({ name }) => this.#lines.has(keyOf(priority, name)));
+    this.#rings.set(priority, made);
+    return made;
+  }
+
+  #readClasses(): Ahead<StoredClass> {
+    const read = (limit: number, offset: number): StoredClass[] =>
+      this.#connection.all(hot.classes, this.#queue, limit, offset);
+    return createAhead(read, ({ priority }) => this.#classFates.has(priority));
+  }
+
+  #load(tenant: TenantRow, priority: number, stored: StoredLine | undefined): LineRow {
+    const line = newLine(tenant, priority);
+    if (stored !== undefined) {
+      line.score = stored.score;
+      line.state = stored.held === 1 ? 'held' : 'ringed';
+      this.#live.put(line);
+    }
+    this.#lines.set(keyOf(priority, tenant.name), line);
+    return line;
+  }
+
+  #loadClass({ priority, since }: StoredClass): void {
+    const row = { priority, since, classSlot: -1 };
+    this.#classFates.set(priority, { row, fate: 'clean' });
+    this.#live.saveClass(row);
+  }
+
+  #writeLine({ tenant, priority, score, state }: LineRow, fate: Fate): void {
+    if (fate === 'remove') this.#connection.run(hot.removeLine, this.#queue, tenant.name, priority);
+    else this.#connection.run(hot.saveLine, this.#queue, tenant.name, priority, score, state === 'held' ? 1 : 0);
+  }
+
+  #writeClass(priority: number, row: ClassRow, fate: Fate): void {
+    if (fate === 'clean') return;
+    if (fate === 'remove') this.#connection.run(hot.removeClass, this.#queue, priority);
+    else this.#connection.run(hot.saveClass, this.#queue, priority, row.since, turnOf(row, this.#aging()));
+    this.#classFates.set(priority, { row, fate: fate === 'remove' ? 'remove' : 'clean' });
+  }
+}
+
+function keyOf(priority: number, tenant: string): string {
+  return `${priority} ${tenant}`;
+}
