@@ -78,4 +78,16 @@ export const deadLetter: Group = (test) => {
     assert.equal(await fixture.state('b'), 'ready');
     assert.equal((await fixture.control('counts', {})).dead, 0);
   });
+
+  test('an id that is named twice counts once, and so does its job', async (fixture) => {
+    const { control, session } = fixture;
+    await fixture.add({ id: 'a', maxAttempts: 1 }, { id: 'b', maxAttempts: 1 }, { id: 'c', delay: 60_000 });
+    const worker = session();
+    for (const job of await worker.claim(2)) await worker.settle(job, { kind: 'dead', failure: failure() });
+    assert.equal(await control('redrive', { ids: ['a', 'a'], spacing: 0, offset: 0 }), 1);
+    assert.equal(await control('purge', { ids: ['b', 'b'] }), 1);
+    assert.equal(await control('promote', { ids: ['c', 'c'] }), 1);
+    const { ready, delayed, dead } = await control('counts', {});
+    assert.deepEqual({ ready, delayed, dead }, { ready: 2, delayed: 0, dead: 0 });
+  });
 };

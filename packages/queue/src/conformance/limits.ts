@@ -124,6 +124,29 @@ export const limits: Group = (test) => {
     assert.equal(items.find(({ tenant }) => tenant === 'a')?.spent, 10);
   });
 
+  test('a job too dear for what is left of a budget holds its class back, not the cheaper jobs of other classes', async ({
+    add,
+    session,
+    control,
+  }) => {
+    await control('limitTenant', { tenant: 'a', limits: { budget: { units: 10, per: 86_400_000 } } });
+    const dear = { tenant: 'a', priority: 5, cost: 8 };
+    await add({ ...dear, id: 'dear1' }, { ...dear, id: 'dear2' }, { ...dear, id: 'behind', cost: 1 });
+    await add(
+      { tenant: 'a', id: 'cheap1', cost: 1 },
+      { tenant: 'a', id: 'cheap2', cost: 1 },
+      { tenant: 'a', id: 'over', cost: 1 },
+    );
+    const worker = session();
+    const jobs = await worker.claim(9);
+    assert.deepEqual(idsOf(jobs), ['dear1', 'cheap1', 'cheap2']);
+    assert.equal((await control('explain', { id: 'dear2' })).reason, 'tenant-budget');
+    const [first] = jobs;
+    assert.ok(first);
+    await worker.settle(first, { kind: 'ack', cost: 0 });
+    assert.deepEqual(idsOf(await worker.claim(9)), ['dear2']);
+  });
+
   test('a budget is new in the next window', async ({ add, session, control, advance }) => {
     await control('limitTenant', { tenant: 'a', limits: { budget: { units: 1, per: 500 } } });
     await add(...many('a', 2, { cost: 1 }));

@@ -81,6 +81,21 @@ export const ordering: Group = (test) => {
     );
   });
 
+  test('a tenant with old jobs of a low class keeps its place in a high one', async ({
+    add,
+    session,
+    advance,
+    control,
+  }) => {
+    await control('configure', { aging: 50 });
+    await add(...['low1', 'low2', 'low3'].map((id) => ({ id, tenant: 'a', priority: 0 })));
+    await advance(400);
+    await add({ id: 'high', tenant: 'a', priority: 3 });
+    await add(...Array.from({ length: 6 }, (_, n) => ({ id: `b${n}`, tenant: 'b', priority: 3 })));
+    const ids = idsOf(await session().claim(5));
+    assert.ok(ids.includes('high'), ids.join(' '));
+  });
+
   test('without aging priorities are strict', async ({ add, session, advance, control }) => {
     await control('configure', { aging: 0 });
     await add({ id: 'low', tenant: 'a', priority: 0 });

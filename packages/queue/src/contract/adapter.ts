@@ -79,6 +79,10 @@ export interface QueueStorage {
  * weights, by virtual time (each claim moves a tenant on by max(cost, 1) ÷ weight; who was idle starts at the present virtual time); inside a class and tenant
  * the first to become ready goes first. A class is never starved: while it has a job that may run, it gets a turn at the latest
  * (difference to the highest class) × `aging` after its last. With `aging` 0 priorities are strict.
+ * A tenant has jobs in several classes at once: each class sees its own first job of the tenant.
+ *
+ * **Budgets.** When the first job of a tenant in a class costs more than is left of the tenant's budget, it waits for the next window with all that stands
+ * behind it there; the tenant's other classes go on as long as their first jobs fit. (The dear job loses nothing: the next window is whole again.)
  *
  * **Leases.** A lease ends by settlement, with its session, or when its own visibility ends. Ended without settlement, the attempt counts: the job is ready
  * again at once, or dead (code `ERR_LEASE_LOST`) when it was the last.

@@ -22,7 +22,7 @@ export interface QueueLimits {
 export interface TenantLimits extends QueueLimits {
   /** Share relative to other tenants, above 0. @default 1 */
   readonly weight?: number | undefined;
-  /** Cost units per window of `per` milliseconds (windows start at multiples of `per` since 1970). */
+  /** Cost units per window of `per` milliseconds (windows start at multiples of `per` since 1970). A job dearer than the whole budget runs in an untouched window. */
   readonly budget?: { readonly units: number; readonly per: number } | undefined;
 }
 

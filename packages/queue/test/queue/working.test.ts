@@ -159,14 +159,14 @@ describe('a handler', () => {
 
   it('extends a lease of its own; without that it loses it', async () => {
     const outcomes: string[] = [];
-    await using queue = workQueue({ visibility: 100, keepResult: '1m', maxAttempts: 2 });
+    await using queue = workQueue({ visibility: 800, keepResult: '1m', maxAttempts: 2 });
     queue.work(
       {
         work: async (_job, ctx) => {
           if (ctx.attempt === 2) {
             for (let step = 0; step < 4; step += 1) {
-              await ctx.extend(100);
-              await new Promise((resolve) => setTimeout(resolve, 40));
+              await ctx.extend(800);
+              await new Promise((resolve) => setTimeout(resolve, 300));
             }
             return 'extended';
           }

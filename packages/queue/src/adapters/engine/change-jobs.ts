@@ -7,10 +7,6 @@ import { makeWaiting, reschedule, stopWaiting } from './waiting.ts';
 /** Most ids that one operation takes. */
 export const pageLimit = 500;
 
-function known(call: Call, ids: readonly string[]): JobRow[] {
-  return ids.slice(0, pageLimit).flatMap((id) => call.tables.job(id) ?? []);
-}
-
 const waits = (row: JobRow): boolean => row.state === 'ready' || row.state === 'delayed';
 
 /** Cancels what waits, asks what runs to stop. */
@@ -29,36 +25,48 @@ export function cancel(call: Call, { ids }: ControlInput<'cancel'>): ControlAnsw
   });
 }
 
+/** Does `change` to each job that is as `wanted` when its turn comes: an id may be named twice. Answers to how many. */
+function changeEach(
+  call: Call,
+  ids: readonly string[],
+  wanted: (row: JobRow) => boolean,
+  change: (row: JobRow, index: number) => void,
+): number {
+  let changed = 0;
+  for (const id of ids.slice(0, pageLimit)) {
+    const row = call.tables.job(id);
+    if (row === undefined || !wanted(row)) continue;
+    change(row, changed);
+    changed += 1;
+  }
+  return changed;
+}
+
 /** Changes the priority of waiting jobs; each joins the end of its new class. */
 export function setPriority(call: Call, { ids, priority }: ControlInput<'setPriority'>): number {
-  const rows = known(call, ids).filter(waits);
-  for (const row of rows) {
+  return changeEach(call, ids, waits, (row) => {
     const before = row.state;
     stopWaiting(call, row);
     call.tables.changePriority(row, priority);
     makeWaiting(call, row, before === 'ready' ? call.now : row.readyAt);
     call.tables.saveJob(row, before);
-  }
-  return rows.length;
+  });
 }
 
 /** Makes delayed jobs ready now. */
 export function promoteNow(call: Call, { ids }: ControlInput<'promote'>): number {
-  const rows = known(call, ids).filter((row) => row.state === 'delayed' && row.readyAt !== undefined);
-  for (const row of rows) reschedule(call, row, call.now);
-  return rows.length;
+  const hasTime = (row: JobRow): boolean => row.state === 'delayed' && row.readyAt !== undefined;
+  return changeEach(call, ids, hasTime, (row) => reschedule(call, row, call.now));
 }
 
 /** Dead and cancelled jobs wait again. */
 export function redrive(call: Call, { ids, spacing, offset }: ControlInput<'redrive'>): number {
-  const rows = known(call, ids).filter((row) => row.state === 'dead' || row.state === 'cancelled');
-  for (const [index, row] of rows.entries()) revive(call, row, offset + index * spacing);
-  return rows.length;
+  const isOver = (row: JobRow): boolean => row.state === 'dead' || row.state === 'cancelled';
+  return changeEach(call, ids, isOver, (row, index) => revive(call, row, offset + index * spacing));
 }
 
 /** Removes finished jobs. */
 export function purge(call: Call, { ids }: ControlInput<'purge'>): number {
-  const rows = known(call, ids).filter((row) => !waits(row) && row.state !== 'leased');
-  for (const row of rows) forget(call, row);
-  return rows.length;
+  const isFinished = (row: JobRow): boolean => !waits(row) && row.state !== 'leased';
+  return changeEach(call, ids, isFinished, (row) => forget(call, row));
 }

@@ -21,9 +21,9 @@ export const hot = {
   jobById: 'SELECT * FROM millrace_job WHERE queue = ? AND id = ?',
   /** Values: ids, queue. */
   jobsByIds: `SELECT j.* FROM json_each(?) AS u CROSS JOIN millrace_job AS j WHERE j.queue = ? AND j.id = u.value`,
-  /** Values: ids, queue, session. The plus signs keep SQLite from walking over all leases of the session for each id. */
+  /** Values: ids, queue, session. */
   acknowledged: `SELECT ${acknowledgedColumns.map((column) => `j.${column}`).join(', ')} FROM json_each(?) AS u
-    CROSS JOIN millrace_job AS j WHERE j.queue = ? AND j.id = u.value AND +j.session = ? AND +j.state = 2`,
+    CROSS JOIN millrace_job AS j WHERE j.queue = ? AND j.id = u.value AND j.session = ? AND j.state = 2`,
   /** Values: {@link insertedColumns}, for each row. */
   insertJob: insertJobs(1) as string,
   insertJobs: insertJobs(insertsAtOnce) as string,
@@ -77,7 +77,7 @@ export const hot = {
   saveClass: `INSERT INTO millrace_class (queue, priority, since, turn) VALUES (${marks(4)})
     ON CONFLICT (queue, priority) DO UPDATE SET since = excluded.since, turn = excluded.turn`,
   removeClass: 'DELETE FROM millrace_class WHERE queue = ? AND priority = ?',
-  heldTenants: 'SELECT * FROM millrace_tenant WHERE queue = ? AND held = 1',
+  heldTenants: 'SELECT * FROM millrace_tenant INDEXED BY millrace_tenant_held WHERE queue = ? AND held = 1',
   parkedBefore: 'SELECT * FROM millrace_tenant WHERE queue = ? AND parked_until <= ? ORDER BY parked_until LIMIT ?',
   session: 'SELECT * FROM millrace_session WHERE queue = ? AND id = ?',
   saveSession: `INSERT INTO millrace_session (queue, id, expires_at, barrier, over, polite) VALUES (${marks(6)})
