@@ -4,6 +4,7 @@ export type { Codec } from './codec.ts';
 export type * from './contract/index.ts';
 export { createQueue, type QueueOptions } from './create-queue.ts';
 export type { DedupeOption } from './dedupe.ts';
+export { type DrainOnSignalsOptions, drainOnSignals } from './drain-on-signals.ts';
 export type { Duration } from './duration.ts';
 export * from './errors.ts';
 export * from './handler.ts';

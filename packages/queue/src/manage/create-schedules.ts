@@ -65,7 +65,11 @@ export function createSchedules(opened: Opened, maker: JobMaker, clock: Clock): 
     list: async (options) => (await opened.call((storage) => storage.control('schedules', {}), options)).map(toView),
     fire: async (keys) => {
       const due = await opened.call((storage) => storage.control('schedules', { keys }));
-      for (const schedule of due) await fireOne(schedule, clock.now());
+      const tries = await Promise.allSettled(due.map((schedule) => fireOne(schedule, clock.now())));
+      const errors = tries.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+      // One that this process cannot make (the job is of a newer version) keeps no other from firing.
+      if (errors.length > 0)
+        throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'Schedules did not fire.');
     },
   };
 }

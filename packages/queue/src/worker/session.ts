@@ -66,7 +66,11 @@ export function createSession(parts: SessionParts): Session {
       renewedAt = Math.max(renewedAt ?? sentAt, sentAt);
       if (timer === undefined && !stopped) watch();
     },
-    isCertain: () => certainUntil() - parts.margin > clock.monotonic(),
+    isCertain: () => {
+      const from = clock.monotonic() + parts.margin - lease;
+      // The worker's own renewal is as a rule the newest; asking the thread costs more.
+      return (renewedAt !== undefined && renewedAt > from) || (thread?.renewedAt() ?? Number.NEGATIVE_INFINITY) > from;
+    },
     keepAlive: (storage) => {
       if (thread !== undefined || stopped) return;
       thread = storage.keepAlive?.({ session: parts.id, lease, every: lease / 3, blockedLimit: parts.blockedLimit });

@@ -27,6 +27,7 @@ export function postgresAdapter(options: PostgresAdapterOptions): QueueAdapter {
     clock: 'store',
     transactions: true,
     threadedKeepAlive: settings.pool === undefined,
+    classesOfTenant: 'first',
   };
   const storages = new Set<QueueStorage>();
   let own: Promise<OwnPool> | undefined;
