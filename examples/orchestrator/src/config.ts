@@ -38,6 +38,7 @@ const environment = z.object({
   WORKER_CONCURRENCY: integer(1, 10_000).default(8),
   WORKER_LEASE: duration.default(ms('10s')),
   RUN_TIMEOUT: duration.default(ms('1h')),
+  PARK_AFTER: duration.default(ms('1m')),
   RUN_MAX_ATTEMPTS: integer(1, 1000).default(5),
   RUN_LOG_BYTES: integer(1024, 2 ** 40).default(64 * 2 ** 20),
   AGENTS_DIR: z.string().min(1).optional(),
@@ -84,6 +85,8 @@ export interface Config {
   /** How long the runs of a crashed worker wait for another one. */
   readonly workerLease: number;
   readonly runTimeout: number;
+  /** A run whose model cannot be called for so long gives up its place. */
+  readonly parkAfter: number;
   readonly runMaxAttempts: number;
   readonly runLogBytes: number;
   /** Folder with the programs of agents that are installed on demand. */
@@ -140,6 +143,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     workerConcurrency: value.WORKER_CONCURRENCY,
     workerLease: value.WORKER_LEASE,
     runTimeout: value.RUN_TIMEOUT,
+    parkAfter: value.PARK_AFTER,
     runMaxAttempts: value.RUN_MAX_ATTEMPTS,
     runLogBytes: value.RUN_LOG_BYTES,
     agentsDirectory: value.AGENTS_DIR ? resolve(workingDirectory, value.AGENTS_DIR) : join(dataDirectory, 'agents'),

@@ -21,3 +21,6 @@ export async function openLimits(url: string, pool: pg.Pool, closing: Closing): 
   closing.add('limits', async () => redis.disconnect());
   return redisStore({ redis });
 }
+
+/** What a decision in the database may take (milliseconds) before each process goes on with its share of the limits. */
+export const limitsTimeout = 2_000;

@@ -76,6 +76,7 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   const gateway = openGateway({
     config,
     db,
+    limits: parts.limits,
     url: () => config.gatewayUrl ?? url,
     instrumentation: observability.rateLimit,
     onError,

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   type FakeProvider,
   type ProviderRequest,
@@ -10,21 +8,20 @@ import {
 } from '@millrace/ratelimit/testing';
 import { waitFor } from '@millrace/test-support';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { NewRunInput } from '../src/http/schemas.ts';
+import type { NewRun } from '../src/client/client.ts';
+import { type InstalledAgents, installAgents, installTimeout } from './support/agents.ts';
 import { startTestOrchestrator, type TestOrchestrator } from './support/orchestrator.ts';
 import { git } from './support/origin.ts';
 
-/** Where `npm run agents -- claude codex gemini` puts the programs with AGENTS_DIR=.cache/agents. */
-const programs = process.env.MILLRACE_TEST_AGENTS ?? fileURLToPath(new URL('../../../.cache/agents', import.meta.url));
-const isInstalled = (type: string): boolean => existsSync(join(programs, type, 'node_modules', '.bin', type));
-
+let programs: InstalledAgents;
 let provider: FakeProvider;
 let orchestrator: TestOrchestrator;
 
 beforeAll(async () => {
+  programs = await installAgents();
   provider = await startFakeProvider({ keys: ['the-real-key'] });
   orchestrator = await startTestOrchestrator({
-    AGENTS_DIR: programs,
+    ...(programs.folder && { AGENTS_DIR: programs.folder }),
     ANTHROPIC_API_KEY: 'the-real-key',
     ANTHROPIC_BASE_URL: provider.url,
     OPENAI_API_KEY: 'the-real-key',
@@ -32,7 +29,7 @@ beforeAll(async () => {
     GEMINI_API_KEY: 'the-real-key',
     GEMINI_BASE_URL: provider.url,
   });
-});
+}, installTimeout + 60_000);
 afterAll(async () => {
   await orchestrator[Symbol.asyncDispose]();
   await provider.close();
@@ -45,43 +42,39 @@ function inWorkspace({ body }: ProviderRequest, name: string): string {
   return join(path, name);
 }
 
-const agents: readonly NewRunInput['agent'][] = [
+const agents: readonly NewRun['agent'][] = [
   { type: 'claude', prompt: 'Write three.txt.', model: 'claude-sonnet-4-5' },
   { type: 'codex', prompt: 'Write three.txt.', model: 'gpt-5.1-codex' },
   { type: 'gemini', prompt: 'Write three.txt.', model: 'gemini-2.5-pro' },
 ];
 
 for (const agent of agents) {
-  // biome-ignore format: the reason stays on the line
-  test.skipIf(!isInstalled(agent.type))( // hundreds of megabytes, installed on demand: see `npm run agents`
-    `the real ${agent.type} edits a file through the gateway, and its branch is pushed`,
-    async () => {
-      provider.respond(
-        turns([(request) => writeFile(inWorkspace(request, 'three.txt'), 'three\n')(request), { text: 'Written.' }]),
-      );
-      const { client, origin } = orchestrator;
-      const run = await client.submit({ repo: origin, ref: 'main', agent, timeout: '100s' });
-      const done = await waitFor(
-        async () => {
-          const now = await client.get(run.id);
-          return now.finishedAt ? now : undefined;
-        },
-        { timeout: 120_000, interval: 200 },
-      );
-      const lines = await logOf(run.id);
-      expect(done, lines.join('\n')).toMatchObject({
-        state: 'succeeded',
-        diffStat: { filesChanged: 1, insertions: 1 },
-      });
-      expect(await git(origin, 'show', `millrace/${run.id}:three.txt`)).toBe('three');
-      expect(lines).toContain('Written.');
-      expect(done.usage.inputTokens).toBeGreaterThan(0);
-      expect(done.usage.outputTokens).toBeGreaterThan(0);
-      expect(done.usage.costMicroUsd).toBeGreaterThan(0);
-      expect(lines.join('\n')).not.toContain('the-real-key');
-    },
-    150_000,
-  );
+  test(`the real ${agent.type} edits a file through the gateway, and its branch is pushed`, async ({ skip }) => {
+    skip(programs.folder === undefined, programs.reason); // 740 MB that this machine could not fetch
+    provider.respond(
+      turns([(request) => writeFile(inWorkspace(request, 'three.txt'), 'three\n')(request), { text: 'Written.' }]),
+    );
+    const { client, origin } = orchestrator;
+    const run = await client.submit({ repo: origin, ref: 'main', agent, timeout: '100s' });
+    const done = await waitFor(
+      async () => {
+        const now = await client.get(run.id);
+        return now.finishedAt ? now : undefined;
+      },
+      { timeout: 120_000, interval: 200 },
+    );
+    const lines = await logOf(run.id);
+    expect(done, lines.join('\n')).toMatchObject({
+      state: 'succeeded',
+      diffStat: { filesChanged: 1, insertions: 1 },
+    });
+    expect(await git(origin, 'show', `millrace/${run.id}:three.txt`)).toBe('three');
+    expect(lines).toContain('Written.');
+    expect(done.usage.inputTokens).toBeGreaterThan(0);
+    expect(done.usage.outputTokens).toBeGreaterThan(0);
+    expect(done.usage.costMicroUsd).toBeGreaterThan(0);
+    expect(lines.join('\n')).not.toContain('the-real-key');
+  }, 150_000);
 }
 
 async function logOf(id: string): Promise<string[]> {
@@ -90,24 +83,22 @@ async function logOf(id: string): Promise<string[]> {
   return lines.map((line) => line.text);
 }
 
-// biome-ignore format: the reason stays on the line
-test.skipIf(!isInstalled('claude'))( // hundreds of megabytes, installed on demand: see `npm run agents`
-  'a run whose own budget is too small for its agent has failed, and its tenant was charged nothing',
-  async () => {
-    const { client, origin } = orchestrator;
-    const agent = { type: 'claude' as const, prompt: 'Hello.', model: 'claude-sonnet-4-5' };
-    const run = await client.submit({ repo: origin, agent, budgetMicroUsd: 1, timeout: '60s' });
-    const done = await waitFor(
-      async () => {
-        const now = await client.get(run.id);
-        return now.finishedAt ? now : undefined;
-      },
-      { timeout: 90_000 },
-    );
-    expect(done).toMatchObject({ state: 'failed', error: { code: 'ERR_RUN_BUDGET' }, usage: { costMicroUsd: 0 } });
-  },
-  120_000,
-);
+test('a run whose own budget is too small for its agent has failed, and its tenant was charged nothing', async ({
+  skip,
+}) => {
+  skip(programs.folder === undefined, programs.reason); // 740 MB that this machine could not fetch
+  const { client, origin } = orchestrator;
+  const agent = { type: 'claude' as const, prompt: 'Hello.', model: 'claude-sonnet-4-5' };
+  const run = await client.submit({ repo: origin, agent, budgetMicroUsd: 1, timeout: '60s' });
+  const done = await waitFor(
+    async () => {
+      const now = await client.get(run.id);
+      return now.finishedAt ? now : undefined;
+    },
+    { timeout: 90_000 },
+  );
+  expect(done).toMatchObject({ state: 'failed', error: { code: 'ERR_RUN_BUDGET' }, usage: { costMicroUsd: 0 } });
+}, 120_000);
 
 test('an agent that is not installed fails its run with the command that installs it', async () => {
   await using bare = await startTestOrchestrator({ ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: provider.url });

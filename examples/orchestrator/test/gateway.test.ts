@@ -20,7 +20,7 @@ beforeAll(async () => {
     accounts: { anthropic: account, openai: account, gemini: account },
     fetch: (request) => (refuseWith ? Promise.reject(refuseWith) : fetch(request)),
     onUsage: (caller, model, usage) => used.push({ caller, model, usage }),
-    endsAccess: (error) => (error as { code?: string }).code === 'ERR_BUDGET_EXCEEDED',
+    parkAfter: 60_000,
   });
 });
 beforeEach(() => {
@@ -104,28 +104,41 @@ describe('refuses', () => {
 
   test('by budget: 402, and the run hears that it must not go on', async () => {
     const refusals: unknown[] = [];
-    const lease = await gateway.open(callerOf('anthropic'), (error) => refusals.push(error));
+    const lease = await gateway.open(callerOf('anthropic'), (refusal) => refusals.push(refusal));
     refuseWith = Object.assign(new Error('The budget is spent.'), { code: 'ERR_BUDGET_EXCEEDED', retryAfter: 5000 });
     const answer = await call('anthropic', lease.access.token, '/v1/messages', { model: 'x', messages: [] });
     expect(answer.status).toBe(402);
     expect(answer.headers.get('retry-after')).toBe('5');
     expect(JSON.parse(answer.text)).toMatchObject({ error: { type: 'ERR_BUDGET_EXCEEDED' } });
-    expect(refusals).toEqual([refuseWith]);
-    expect(lease.refusal).toBe(refuseWith);
+    expect(refusals).toEqual([expect.objectContaining({ reason: 'budget', retryAfter: 5000, cause: refuseWith })]);
+    expect(lease.refusal).toBe(refusals[0]);
   });
 
   test('by limit or breaker: 429 and 503, and the run goes on', async () => {
     const lease = await gateway.open(callerOf('anthropic'), () => {});
-    for (const [code, status] of [
-      ['ERR_RATE_LIMITED', 429],
-      ['ERR_CIRCUIT_OPEN', 503],
+    for (const [code, status, reason] of [
+      ['ERR_RATE_LIMITED', 429, 'provider-limit'],
+      ['ERR_CIRCUIT_OPEN', 503, 'breaker'],
     ] as const) {
-      refuseWith = Object.assign(new Error('Later.'), { code });
+      refuseWith = Object.assign(new Error('Later.'), { code, retryAfter: 3000 });
       expect((await call('anthropic', lease.access.token, '/v1/messages', { model: 'x', messages: [] })).status).toBe(
         status,
       );
+      expect(lease.trouble).toMatchObject({ reason, retryAfter: 3000 });
     }
-    expect(lease.refusal).toBeUndefined();
+    refuseWith = undefined;
+    await call('anthropic', lease.access.token, '/v1/messages', { model: 'x', max_tokens: 1, messages: [message] });
+    expect([lease.refusal, lease.trouble], 'a call that works ends the trouble').toEqual([undefined, undefined]);
+  });
+
+  test('by limit or breaker for longer than an agent should hold its place: the run must not go on', async () => {
+    const refusals: unknown[] = [];
+    const lease = await gateway.open(callerOf('anthropic'), (refusal) => refusals.push(refusal));
+    refuseWith = Object.assign(new Error('Later.'), { code: 'ERR_RATE_LIMITED', retryAfter: 61_000 });
+    for (let times = 0; times < 2; times += 1) {
+      await call('anthropic', lease.access.token, '/v1/messages', { model: 'x', messages: [] });
+    }
+    expect(refusals).toMatchObject([{ reason: 'provider-limit', retryAfter: 61_000 }]);
   });
 });
 

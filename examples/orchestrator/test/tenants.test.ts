@@ -80,6 +80,14 @@ describe('keys', () => {
 describe('another tenant', () => {
   test('finds nothing behind any route: every one answers as if it were not there', async () => {
     const id = await finishedRun();
+    const { task } = await acme.submitTask({ repo: orchestrator.origin, prompt: 'Secret.' });
+    const repoId = (await acme.api.GET('/v1/repos')).data?.repos[0]?.id ?? '';
+    const idOf = (path: string) => (path.includes('/tasks/') ? task.id : path.includes('/repos/') ? repoId : id);
+    const bodies: Record<string, object> = {
+      'PUT /v1/tenants/{tenant}': {},
+      'POST /v1/tenants/{tenant}/keys': { name: 'mine', scopes: ['admin'] },
+      'POST /v1/tasks/{id}/runs': { agents: [newRun().agent] },
+    };
     const document = (await (await fetch(`${orchestrator.url}/openapi.json`)).json()) as {
       paths: Record<string, Record<string, unknown>>;
     };
@@ -88,14 +96,22 @@ describe('another tenant', () => {
     );
     const walked: string[] = [];
     for (const [method, path] of routes.filter(([, path]) => path.includes('{'))) {
-      const concrete = path.replace('{id}', id).replace('{tenant}', 'acme');
-      const answer = await call(concrete, otherKey, { method, ...(method === 'GET' ? {} : { body: '{}' }) });
-      expect([403, 404, 422], `${method} ${path}: ${answer.status}`).toContain(answer.status);
+      const concrete = path.replace('{id}', idOf(path)).replace('{tenant}', 'acme').replace('{kind}', 'diff');
+      const body = JSON.stringify(bodies[`${method} ${path}`] ?? {});
+      const answer = await call(concrete, otherKey, { method, ...(method === 'GET' ? {} : { body }) });
+      expect([403, 404], `${method} ${path}: ${answer.status}`).toContain(answer.status);
       walked.push(`${method} ${path}`);
     }
-    expect(walked.length).toBeGreaterThanOrEqual(12);
-    const { body } = await call('/v1/runs', otherKey);
-    expect(body.runs).toEqual([]);
+    expect(walked.length).toBeGreaterThanOrEqual(19);
+    for (const [path, member] of [
+      ['/v1/runs', 'runs'],
+      [`/v1/runs?task=${task.id}`, 'runs'],
+      [`/v1/runs?repo=${repoId}`, 'runs'],
+      ['/v1/tasks', 'tasks'],
+      ['/v1/repos', 'repos'],
+    ] as const) {
+      expect((await call(path, otherKey)).body[member], path).toEqual([]);
+    }
     expect(await acme.get(id)).toMatchObject({ state: 'succeeded' });
   });
 

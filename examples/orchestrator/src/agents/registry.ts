@@ -11,10 +11,10 @@ export const agentSpec = z
   .discriminatedUnion('type', [commandSpec, claudeSpec, codexSpec, geminiSpec])
   .openapi('Agent');
 
-/** Every agent that a request can name. */
 const agents = [commandAgent, claudeAgent, codexAgent, geminiAgent] as unknown as readonly AgentType[];
 
-export const agentNames: readonly string[] = agents.map((agent) => agent.type);
+/** Every agent that a request can name. */
+export const agentNames = ['command', 'claude', 'codex', 'gemini'] as const;
 
 /** The agent of a specification that was checked when its run was accepted. */
 export function agentOf(spec: AgentSpec): AgentType<AgentSpec> {

@@ -1,6 +1,7 @@
 import { type RateLimit, rateLimit, type Store } from '@millrace/ratelimit';
 import type { Kysely } from 'kysely';
 import type { Forge } from '../forge/forge.ts';
+import { limitsTimeout } from '../limits.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import { saveObservations } from './checks.ts';
 import { latest } from './merge.ts';
@@ -51,7 +52,7 @@ export function pollBudget(callsPerHour: number, store?: Store): RateLimit {
     key: 'ci/polls',
     limits: [{ dimension: 'requests', limit: callsPerHour, per: '1h', burst }],
     maxWait: 0,
-    ...(store && { store, onStoreDown: 'share' as const }),
+    ...(store && { store, storeTimeout: limitsTimeout, onStoreDown: 'share' as const }),
   });
 }
 

@@ -46,6 +46,7 @@ async function end(tx: Kysely<Database>, runId: string, merged: boolean): Promis
   const problem = {
     code: 'ERR_PULL_REQUEST_CLOSED',
     message: 'The pull request was closed before its checks were done.',
+    class: 'fatal',
   };
   const set = { error: JSON.stringify(problem) };
   return (await applyMove(tx, runId, { from: 'ci_waiting', to: 'failed', set, data: problem })) !== undefined;

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, JSONColumnType, Selectable } from 'kysely';
+import type { FailureClass } from '../runs/errors.ts';
 import type { RunState } from '../runs/states.ts';
 import type { Scope } from '../tenants/principal.ts';
 
@@ -39,7 +40,19 @@ export interface TasksTable {
   readonly id: string;
   readonly tenant_id: string;
   readonly repo_id: string;
+  readonly ref: string;
   readonly title: string;
+  readonly prompt: string;
+  readonly created_at: CreatedAt;
+}
+
+/** What was said in a task. */
+export interface MessagesTable {
+  readonly id: string;
+  readonly task_id: string;
+  readonly run_id: string | null;
+  readonly author: 'user' | 'agent';
+  readonly body: string;
   readonly created_at: CreatedAt;
 }
 
@@ -53,6 +66,8 @@ export interface AgentSpec {
 export interface RunError {
   readonly code: string;
   readonly message: string;
+  /** Absent for runs that failed before classes were kept. */
+  readonly class?: FailureClass;
 }
 
 /** The pull request that a run was asked to open. */
@@ -108,6 +123,7 @@ export interface RunsTable {
   readonly cost_microusd: ColumnType<string, number | undefined, number>;
   readonly budget_microusd: ColumnType<string | null, number | null | undefined, number | null>;
   readonly parked_until: Date | null;
+  readonly deadline_at: Date | null;
   readonly retry_of: string | null;
   readonly follow_up: JSONColumnType<FollowUp> | null;
   readonly cancel_requested_at: Date | null;
@@ -201,6 +217,7 @@ export interface Database {
   readonly api_keys: ApiKeysTable;
   readonly repos: ReposTable;
   readonly tasks: TasksTable;
+  readonly messages: MessagesTable;
   readonly runs: RunsTable;
   readonly run_events: RunEventsTable;
   readonly outbox: OutboxTable;

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { ModelAccess } from '../agents/agent.ts';
 import { type ProviderAccount, type ProviderName, providerNames, providerShapes, type Usage } from './providers.ts';
+import { type Refusal, refusalIn, refusalOf } from './refusal.ts';
 import { createUsageMeter } from './usage.ts';
 
 /** On whose behalf a model is called. */
@@ -13,8 +14,10 @@ export interface ModelCaller {
 /** A run's access to a model, for as long as its agent works. */
 export interface ModelLease {
   readonly access: ModelAccess;
-  /** The refusal that ended the run's access (an exhausted budget), if there was one. */
-  readonly refusal: unknown;
+  /** What ended the run's access, if something did: it must not go on now. */
+  readonly refusal: Refusal | undefined;
+  /** Why the latest call failed, if it did for a reason that passes: if the agent gives up, the run waits for that. */
+  readonly trouble: Refusal | undefined;
   /** From now on the token is worth nothing. */
   close(): void;
 }
@@ -26,27 +29,28 @@ export interface GatewayOptions {
   /** Where this process's gateway is reached by its agents, without a trailing slash. */
   readonly url: () => string;
   readonly accounts: Partial<Readonly<Record<ProviderName, ProviderAccount>>>;
-  /** Runs before a caller gets its access. @default nothing */
-  readonly prepare?: (caller: ModelCaller) => Promise<void>;
+  /** Runs before a caller gets its access; what it returns, when the access ends. @default nothing */
+  readonly admit?: (caller: ModelCaller) => Promise<() => void>;
+  /** An agent that would have to wait longer than this (milliseconds) is stopped: its place is worth more. */
+  readonly parkAfter: number;
   readonly fetch: ProviderFetch;
   /** Told what each call used, once its answer has passed. */
   readonly onUsage: (caller: ModelCaller, model: string, usage: Usage) => void;
-  /** Whether an error of `fetch` means that the run must not go on. */
-  readonly endsAccess: (error: unknown) => boolean;
 }
 
 /** Stands between agents and providers: agents get a token for one run, never the provider's key. */
 export interface Gateway {
   readonly providers: readonly ProviderName[];
   /** @throws {RangeError} when there is no account for the provider. */
-  open(caller: ModelCaller, onRefusal: (error: unknown) => void): Promise<ModelLease>;
+  open(caller: ModelCaller, onRefusal: (refusal: Refusal) => void): Promise<ModelLease>;
   /** Answers requests below `/gateway/`; `undefined` for all others. */
   handle(request: Request): Promise<Response | undefined>;
 }
 
 interface Entry {
   readonly caller: ModelCaller;
-  readonly refuse: (error: unknown) => void;
+  /** Told how each call went. */
+  readonly note: (refusal: Refusal | undefined) => void;
 }
 
 export function createGateway(options: GatewayOptions): Gateway {
@@ -55,20 +59,28 @@ export function createGateway(options: GatewayOptions): Gateway {
     providers: providerNames.filter((name) => options.accounts[name] !== undefined),
     async open(caller, onRefusal) {
       if (!options.accounts[caller.provider]) throw new RangeError(`There is no account for ${caller.provider}.`);
-      await options.prepare?.(caller);
+      const leave = await options.admit?.(caller);
       const token = `mr-${randomBytes(32).toString('base64url')}`;
-      let refusal: unknown;
-      const refuse = (error: unknown): void => {
-        refusal ??= error;
-        onRefusal(error);
+      let [refusal, trouble]: (Refusal | undefined)[] = [];
+      const note = (latest: Refusal | undefined): void => {
+        trouble = latest;
+        if (!latest || refusal || !endsAccess(latest, options.parkAfter)) return;
+        refusal = latest;
+        onRefusal(latest);
       };
-      entries.set(digest(token), { caller, refuse });
+      entries.set(digest(token), { caller, note });
       return {
         access: { baseUrl: `${options.url()}/gateway/${caller.provider}`, token },
         get refusal() {
           return refusal;
         },
-        close: () => void entries.delete(digest(token)),
+        get trouble() {
+          return trouble;
+        },
+        close() {
+          entries.delete(digest(token));
+          leave?.();
+        },
       };
     },
     async handle(request) {
@@ -77,18 +89,23 @@ export function createGateway(options: GatewayOptions): Gateway {
       const provider = providerNames.find((name) => name === match[1]);
       const account = provider && options.accounts[provider];
       if (!provider || !account)
-        return refusal(404, 'ERR_GATEWAY_PROVIDER', 'There is no such provider at this gateway.');
+        return answer(404, 'ERR_GATEWAY_PROVIDER', 'There is no such provider at this gateway.');
       const entry = entries.get(digest(tokenOf(request, provider)));
       if (entry?.caller.provider !== provider) {
-        return refusal(401, 'ERR_GATEWAY_TOKEN', 'The token is not one of a run that is under way.');
+        return answer(401, 'ERR_GATEWAY_TOKEN', 'The token is not one of a run that is under way.');
       }
       const path = match[2] ?? '/';
       if (!providerShapes[provider].allowed.some((pattern) => pattern.test(`${request.method} ${path}`))) {
-        return refusal(403, 'ERR_GATEWAY_PATH', `Agents may not call ${request.method} ${path}.`);
+        return answer(403, 'ERR_GATEWAY_PATH', `Agents may not call ${request.method} ${path}.`);
       }
       return await forward(options, account, entry, request, path);
     },
   };
+}
+
+/** Without money there is nothing to wait for; everything else passes, and a short wait is left to the agent. */
+function endsAccess({ reason, retryAfter }: Refusal, parkAfter: number): boolean {
+  return reason === 'budget' || retryAfter > parkAfter;
 }
 
 /** Tokens are kept and compared as digests, so that looking one up takes no time that depends on its text. */
@@ -116,9 +133,10 @@ async function forward(
   const outgoing = outgoingRequest(account, caller.provider, request, path, body);
   try {
     const response = await options.fetch(outgoing, caller);
+    entry.note(refusalIn(response));
     return metered(response, caller, (usage) => options.onUsage(caller, modelOf(path, body), usage));
   } catch (error) {
-    if (options.endsAccess(error)) entry.refuse(error);
+    entry.note(refusalOf(error));
     return failed(error);
   }
 }
@@ -190,12 +208,13 @@ function failed(error: unknown): Response {
     message,
     retryAfter,
   } = error as { code?: string; message: string; retryAfter?: number };
-  const response = refusal(statuses[code] ?? 502, code, message);
-  if (retryAfter !== undefined) response.headers.set('retry-after', `${Math.ceil(retryAfter / 1000)}`);
+  const response = answer(statuses[code] ?? 502, code, message);
+  if (retryAfter !== undefined && Number.isFinite(retryAfter))
+    response.headers.set('retry-after', `${Math.ceil(retryAfter / 1000)}`);
   return response;
 }
 
 /** One body that reads as an error in the dialects of all three providers. */
-function refusal(status: number, code: string, message: string): Response {
+function answer(status: number, code: string, message: string): Response {
   return Response.json({ type: 'error', error: { type: code, code: status, message, status: code } }, { status });
 }

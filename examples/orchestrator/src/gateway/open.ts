@@ -1,4 +1,4 @@
-import { costOf, priceOf, type RateLimitInstrumentation } from '@millrace/ratelimit';
+import { costOf, priceOf, type RateLimitInstrumentation, type Store } from '@millrace/ratelimit';
 import {
   anthropic,
   anthropicPrices,
@@ -12,13 +12,16 @@ import {
 import type { Kysely } from 'kysely';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/schema.ts';
+import { limitsTimeout } from '../limits.ts';
 import { createBudgets } from './budgets.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { bookUsage } from './ledger.ts';
 import type { ProviderName, Usage } from './providers.ts';
 
 export interface OpenGatewayOptions {
-  readonly config: Pick<Config, 'providerAccounts'>;
+  readonly config: Pick<Config, 'providerAccounts' | 'parkAfter'>;
+  /** Shares limits, breakers and books with the other processes. */
+  readonly limits: Store;
   readonly db: Kysely<Database>;
   /** Where this process's gateway is reached by its agents. */
   readonly url: () => string;
@@ -30,24 +33,28 @@ const presets: Readonly<Record<ProviderName, (options: ProviderOptions) => Provi
 const prices = { anthropic: anthropicPrices, openai: openaiPrices, gemini: geminiPrices };
 
 /** The gateway of this process: the accounts of its configuration behind limits, breaker, retries and budgets. */
-export function openGateway({ config, db, url, instrumentation, onError }: OpenGatewayOptions): Gateway {
+export function openGateway({ config, db, limits, url, instrumentation, onError }: OpenGatewayOptions): Gateway {
   const budgets = createBudgets(db);
-  const options: ProviderOptions = { budget: { scopes: budgets.scopes }, instrumentation };
+  const options: ProviderOptions = {
+    store: limits,
+    storeTimeout: limitsTimeout,
+    budget: { scopes: budgets.scopes },
+    instrumentation,
+  };
   const providers = Object.fromEntries(
     (Object.keys(presets) as ProviderName[]).map((name) => [name, presets[name](options)]),
   ) as Record<ProviderName, Provider>;
   return createGateway({
     url,
     accounts: config.providerAccounts,
-    prepare: budgets.refresh,
+    admit: budgets.admit,
+    parkAfter: config.parkAfter,
     fetch: (request, { provider, tenantId, runId }) =>
       providers[provider].with({ tenant: tenantId, run: runId })(request),
     onUsage(caller, model, usage) {
       const cost = costOfCall(caller.provider, model, usage);
-      budgets.spent(caller, cost);
       bookUsage(db, caller, model, usage, cost).catch(onError);
     },
-    endsAccess: (error) => (error as { code?: unknown } | null)?.code === 'ERR_BUDGET_EXCEEDED',
   });
 }
 

@@ -7,9 +7,12 @@ import type { ApiContext } from './context.ts';
 import { asApiError, invalidRequest } from './errors.ts';
 import { limitBody, refuseForeignHosts, requireJson } from './guards.ts';
 import { ApiError, problemResponse } from './problem.ts';
+import { addArtifactRoutes } from './routes/artifacts.ts';
 import { addOperationRoutes } from './routes/operations.ts';
+import { addRepoRoutes } from './routes/repos.ts';
 import { addRunRoutes } from './routes/runs.ts';
 import { addStreamRoutes } from './routes/streams.ts';
+import { addTaskRoutes } from './routes/tasks.ts';
 import { addTenantRoutes } from './routes/tenants.ts';
 
 export interface AppOptions {
@@ -56,18 +59,35 @@ export function createApp(options: AppOptions): OpenAPIHono<ApiEnv> {
 
 function addApi(app: OpenAPIHono<ApiEnv>, api: ApiContext): void {
   app.use('/v1/*', authenticate(api.config, api.db));
+  addRoutes(app, api);
+  app.doc31('/openapi.json', documentHead);
+}
+
+function addRoutes(app: OpenAPIHono<ApiEnv>, api: ApiContext): void {
   addRunRoutes(app, api);
+  addTaskRoutes(app, api);
+  addRepoRoutes(app, api);
   addStreamRoutes(app, api);
+  addArtifactRoutes(app, api);
   addOperationRoutes(app, api);
   addTenantRoutes(app, api);
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: {
-      title: 'Millrace orchestrator',
-      version: '1',
-      description: 'Runs of coding agents, from request to branch.',
-    },
-  });
+}
+
+const documentHead = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Millrace orchestrator',
+    version: '1',
+    description: 'Runs of coding agents, from request to branch.',
+  },
+};
+
+/** The OpenAPI document without a server: what clients are generated from. */
+export function describeApi(): object {
+  const app = new OpenAPIHono<ApiEnv>();
+  // Routes take their context apart when they are added and use it when they are called, which never happens here.
+  addRoutes(app, {} as ApiContext);
+  return app.getOpenAPI31Document(documentHead);
 }
 
 /** The framework itself throws only for a body that it could not parse. */

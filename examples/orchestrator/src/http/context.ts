@@ -7,7 +7,7 @@ import type { Relay } from '../relay/relay.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Preflight } from './preflight.ts';
 import type { StreamPlaces } from './stream-places.ts';
-import type { Submissions } from './submit.ts';
+import type { Submissions } from './submissions.ts';
 
 /** What the routes of the API need. */
 export interface ApiContext {

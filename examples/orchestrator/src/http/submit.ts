@@ -6,55 +6,38 @@ import { hasRoom } from '../tenants/quota.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
 import type { NewRunBody } from './schemas.ts';
+import { requireKey, type SubmissionHeaders, wantsReplay } from './submissions.ts';
 
 /** A request to run something, as it came over HTTP. */
-export interface Submission {
-  readonly tenantId: string;
+export interface Submission extends SubmissionHeaders {
   readonly body: NewRunBody;
-  readonly key: string | undefined;
-  readonly prefer: string | undefined;
-  readonly traceparent: string | undefined;
 }
 
-/** Runs `create` once per key: its rows and the key are committed together. */
-export interface Submissions {
-  submit(request: SubmissionKey, create: CreateRun): Promise<{ readonly runId: string; readonly replayed: boolean }>;
-  close(): Promise<void>;
-}
-
-export type CreateRun = (tx: Parameters<typeof createRun>[0]) => Promise<string>;
-
-export interface SubmissionKey {
-  readonly tenantId: string;
-  readonly key: string;
-  readonly input: unknown;
-  /** Answer a duplicate like the first request instead of refusing it. */
-  readonly replay: boolean;
-}
-
-/** The longest timeout that a run may ask for (milliseconds): a day. */
+/** The longest timeout or deadline that a run may ask for (milliseconds): a day, and thirty of them. */
 const maxTimeout = 86_400_000;
+const maxDeadline = 30 * maxTimeout;
 
 /** What the run will be, checked as far as can be told without storing it. */
-type CheckedRun = Omit<NewRun, 'tenantId' | 'traceparent' | 'retryOf'>;
+export type CheckedRun = Omit<NewRun, 'tenantId' | 'traceparent' | 'retryOf' | 'taskId'>;
 
-export async function submitRun(
-  context: ApiContext,
-  submission: Submission,
-): Promise<{ readonly run: RunWithRepo; readonly replayed: boolean }> {
+export interface Submitted {
+  readonly run: RunWithRepo;
+  readonly replayed: boolean;
+}
+
+export async function submitRun(context: ApiContext, submission: Submission): Promise<Submitted> {
   const { body } = submission;
-  const checked = await checkRun(context, body);
-  return await storeOnce(context, submission, body, checked);
+  return await storeOnce(context, submission, body, await checkRun(context, body));
 }
 
 /** Submits the run of another one again, as a run of its own. */
 export async function retryRun(
   context: ApiContext,
-  submission: Omit<Submission, 'body'>,
+  headers: SubmissionHeaders,
   first: RunWithRepo,
-): Promise<{ readonly run: RunWithRepo; readonly replayed: boolean }> {
+): Promise<Submitted> {
   await context.preflight.check(first.repo_url, first.ref);
-  const checked: CheckedRun = {
+  const checked: CheckedRun & Pick<NewRun, 'taskId'> = {
     repo: first.repo_url,
     ref: first.ref,
     agent: first.agent,
@@ -63,12 +46,15 @@ export async function retryRun(
     timeout: Number(first.timeout_ms),
     ...(first.budget_microusd !== null && { budgetMicroUsd: Number(first.budget_microusd) }),
     ...(first.pull_request && { pullRequest: first.pull_request }),
+    ...(first.task_id !== null && { taskId: first.task_id }),
   };
-  return await storeOnce(context, submission, { retryOf: first.id }, { ...checked, retryOf: first.id });
+  return await storeOnce(context, headers, { retryOf: first.id }, { ...checked, retryOf: first.id });
 }
 
-async function checkRun(context: ApiContext, body: NewRunBody): Promise<CheckedRun> {
-  const timeout = parseTimeout(body.timeout) ?? context.config.runTimeout;
+/** Everything that can be wrong with a run is told before it is stored. @throws {ApiError} */
+export async function checkRun(context: ApiContext, body: NewRunBody): Promise<CheckedRun> {
+  const timeout = parseDuration('timeout', body.timeout, maxTimeout) ?? context.config.runTimeout;
+  const deadline = parseDuration('deadline', body.deadline, maxDeadline);
   checkProvider(context, body);
   await context.preflight.check(body.repo, body.ref);
   return {
@@ -78,6 +64,7 @@ async function checkRun(context: ApiContext, body: NewRunBody): Promise<CheckedR
     message: body.message ?? defaultMessage(body),
     priority: body.priority,
     timeout,
+    ...(deadline !== undefined && { deadline }),
     ...(body.budgetMicroUsd !== undefined && { budgetMicroUsd: body.budgetMicroUsd }),
     ...(body.pullRequest && { pullRequest: body.pullRequest as PullRequestWish }),
   };
@@ -86,29 +73,27 @@ async function checkRun(context: ApiContext, body: NewRunBody): Promise<CheckedR
 /** The run, its key and its place in the outbox are one commit. */
 async function storeOnce(
   context: ApiContext,
-  { tenantId, key, prefer, traceparent }: Omit<Submission, 'body'>,
+  { tenantId, key, prefer, traceparent }: SubmissionHeaders,
   input: unknown,
-  checked: CheckedRun & Pick<NewRun, 'retryOf'>,
-): Promise<{ readonly run: RunWithRepo; readonly replayed: boolean }> {
-  const request = { tenantId, key: checkKey(key), input, replay: wantsReplay(prefer) };
-  const { runId, replayed } = await context.submissions.submit(request, async (tx) => {
-    if (await hasRoom(tx, tenantId))
-      return await createRun(tx, { tenantId, ...checked, ...(traceparent && { traceparent }) });
-    const detail = 'As many runs of the tenant wait as it may have; send this again when some have begun.';
-    throw new ApiError(429, 'ERR_TENANT_QUEUE_FULL', detail, { retryAfter: 5000 });
+  checked: CheckedRun & Pick<NewRun, 'retryOf' | 'taskId'>,
+): Promise<Submitted> {
+  const operation = 'runs.create';
+  const request = { tenantId, operation, key: requireKey(key), input, replay: wantsReplay(prefer) } as const;
+  const { value, replayed } = await context.submissions.submit(request, async (tx) => {
+    if (!(await hasRoom(tx, tenantId, 1))) throw noRoom();
+    return { runId: await createRun(tx, { tenantId, ...checked, ...(traceparent && { traceparent }) }) };
   });
-  if (!replayed) context.relay.publish({ kind: 'outbox', runId });
-  const run = await getRun(context.db, tenantId, runId);
-  if (!run) throw new ApiError(404, 'ERR_RUN_NOT_FOUND', `The run ${runId} of this key was deleted; use a new key.`);
+  if (!replayed) context.relay.publish({ kind: 'outbox', runId: value.runId });
+  const run = await getRun(context.db, tenantId, value.runId);
+  if (!run) {
+    throw new ApiError(404, 'ERR_RUN_NOT_FOUND', `The run ${value.runId} of this key was deleted; use a new key.`);
+  }
   return { run, replayed };
 }
 
-function checkKey(key: string | undefined): string {
-  if (key === undefined || key === '') {
-    const detail = 'Send an Idempotency-Key header, such as a UUID that you keep for retries of the same request.';
-    throw new ApiError(400, 'ERR_IDEMPOTENCY_KEY_MISSING', detail);
-  }
-  return key;
+export function noRoom(): ApiError {
+  const detail = 'As many runs of the tenant wait as it may have; send this again when some have begun.';
+  return new ApiError(429, 'ERR_TENANT_QUEUE_FULL', detail, { retryAfter: 5000 });
 }
 
 /** A run whose agent could call no model would only fail later. */
@@ -120,17 +105,11 @@ function checkProvider({ config }: ApiContext, { agent }: NewRunBody): void {
   throw new ApiError(422, 'ERR_PROVIDER_NOT_CONFIGURED', detail);
 }
 
-/** `Prefer: duplicate=replay` (RFC 7240 lets applications define preferences of their own). */
-function wantsReplay(prefer: string | undefined): boolean {
-  const preferences = (prefer ?? '').split(',').map((entry) => entry.trim().toLowerCase());
-  return preferences.includes('duplicate=replay');
-}
-
-function parseTimeout(timeout: NewRunBody['timeout']): number | undefined {
-  if (timeout === undefined) return undefined;
-  const value = typeof timeout === 'number' ? timeout : ms(timeout as StringValue);
-  if (value >= 1 && value <= maxTimeout) return value;
-  throw new ApiError(422, 'ERR_INVALID_REQUEST', `timeout must be between 1 ms and ${maxTimeout} ms (a day).`);
+function parseDuration(name: string, given: NewRunBody['timeout'], maximum: number): number | undefined {
+  if (given === undefined) return undefined;
+  const value = typeof given === 'number' ? given : ms(given as StringValue);
+  if (value >= 1 && value <= maximum) return value;
+  throw new ApiError(422, 'ERR_INVALID_REQUEST', `${name} must be between 1 ms and ${ms(maximum, { long: true })}.`);
 }
 
 function defaultMessage({ agent }: NewRunBody): string {

@@ -9,8 +9,10 @@ export function toRunView(run: RunWithRepo): RunView {
   const pushed = run.commit_sha !== null && isPushed(run);
   return {
     id: run.id,
+    task: run.task_id,
     state: run.state,
     parkedReason: run.parked_reason,
+    parkedUntil: run.parked_until?.toISOString() ?? null,
     repo: run.repo_url,
     ref: run.ref,
     agent: run.agent,
@@ -39,6 +41,7 @@ export function toRunView(run: RunWithRepo): RunView {
     followUpOf: run.follow_up?.of ?? null,
     retryOf: run.retry_of,
     cancelRequested: run.cancel_requested_at !== null,
+    deadlineAt: run.deadline_at?.toISOString() ?? null,
     createdAt: run.created_at.toISOString(),
     startedAt: run.started_at?.toISOString() ?? null,
     finishedAt: run.finished_at?.toISOString() ?? null,

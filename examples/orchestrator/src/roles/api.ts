@@ -5,7 +5,7 @@ import { createEventHub } from '../events/hub.ts';
 import type { ApiContext } from '../http/context.ts';
 import { createPreflight, type ResolveRef } from '../http/preflight.ts';
 import { streamPlaces } from '../http/stream-places.ts';
-import type { Submissions } from '../http/submit.ts';
+import type { Submissions } from '../http/submissions.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { RunQueue } from '../runs/queue.ts';

@@ -6,8 +6,9 @@ import type { Database } from '../db/schema.ts';
 import { isId } from '../ids.ts';
 import { createLoop } from '../loop.ts';
 import type { Relay } from '../relay/relay.ts';
+import { deadlineOver } from '../runs/errors.ts';
 import type { RunQueue } from '../runs/queue.ts';
-import { isTerminal } from '../runs/states.ts';
+import { isTerminal, unheldStates } from '../runs/states.ts';
 import { applyMove } from '../runs/transition.ts';
 import type { Role } from './role.ts';
 
@@ -34,6 +35,7 @@ export function startJanitor(parts: JanitorParts): Role {
     onError: parts.onError,
     async turn() {
       await recoverLostRuns(parts);
+      await endOverdueRuns(parts);
       await resumeParkedRuns(parts);
       await forgetDeadWorkers(parts.db);
       await sweepScratch(parts);
@@ -102,6 +104,27 @@ export async function resumeParkedRuns({ db, relay }: Pick<JanitorParts, 'db' | 
     relay.publish({ kind: 'outbox', runId: id });
   }
   return resumed;
+}
+
+/** Ends runs that nobody holds and whose deadline is over; of those that are held, the worker knows. */
+export async function endOverdueRuns({ db, relay }: Pick<JanitorParts, 'db' | 'relay'>): Promise<number> {
+  const overdue = await db
+    .selectFrom('runs')
+    .select(['id', 'state'])
+    .where('deadline_at', '<=', sql<Date>`now()`)
+    .where('finished_at', 'is', null)
+    .where('state', 'in', [...unheldStates])
+    .limit(100)
+    .execute();
+  const { code, message, class: kind } = deadlineOver();
+  const problem = { code, message, class: kind };
+  let ended = 0;
+  for (const { id, state } of overdue) {
+    const set = { error: JSON.stringify(problem), parked_reason: null, parked_until: null };
+    if (await applyMove(db, id, { from: state, to: 'failed', set, data: problem })) ended += 1;
+    relay.publish({ kind: 'run', runId: id });
+  }
+  return ended;
 }
 
 async function forgetDeadWorkers(db: Kysely<Database>): Promise<void> {

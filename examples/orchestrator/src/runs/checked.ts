@@ -47,7 +47,11 @@ async function settle(
   if (state === 'success') {
     return (await applyMove(db, run.id, { from: 'ci_waiting', to: 'succeeded' })) ? [run.id] : [];
   }
-  const problem = { code: 'ERR_CHECKS_FAILED', message: `Checks failed: ${failing.join(', ') || 'unnamed'}.` };
+  const problem = {
+    code: 'ERR_CHECKS_FAILED',
+    message: `Checks failed: ${failing.join(', ') || 'unnamed'}.`,
+    class: 'fatal',
+  };
   const set = { error: JSON.stringify(problem) };
   if (!(await applyMove(db, run.id, { from: 'ci_waiting', to: 'failed', set, data: problem }))) return [];
   const next = await createFollowUp(db, run, failing);

@@ -16,12 +16,27 @@ export class RunCancelledError extends Error {
   }
 }
 
-/** The run cannot succeed by trying again: the input or the agent is at fault. */
+/**
+ * Why a run failed, for whoever counts or decides by it: `retryable`, the weather, which did not change in time;
+ * `fatal`, the input or the agent; `timeout`, `oom` and `budget`, a bound that it ran into.
+ */
+export const failureClasses = ['retryable', 'fatal', 'timeout', 'oom', 'budget'] as const;
+export type FailureClass = (typeof failureClasses)[number];
+
+/** The run cannot succeed by trying again: the input or the agent is at fault, or it ran into a bound of its own. */
 export class RunFailure extends Error {
   override readonly name = 'RunFailure' as const;
   readonly code: string;
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+  readonly class: FailureClass;
+  constructor(code: string, message: string, options: ErrorOptions & { readonly class?: FailureClass } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
+    this.class = options.class ?? 'fatal';
   }
+}
+
+/** The run took longer, its waits included, than whoever asked for it allowed. */
+export function deadlineOver(): RunFailure {
+  const message = 'The deadline of the run is over; submit it again with a later one, or with a higher priority.';
+  return new RunFailure('ERR_RUN_DEADLINE', message, { class: 'timeout' });
 }

@@ -19,6 +19,9 @@ export type RunState = (typeof runStates)[number];
 /** States that nothing leaves. */
 export const terminalStates = ['succeeded', 'failed', 'cancelled'] as const satisfies readonly RunState[];
 
+/** In these states no worker has the run. */
+export const unheldStates = ['queued', 'parked', 'ci_waiting'] as const satisfies readonly RunState[];
+
 const ending = ['failed', 'cancelled'] as const;
 
 /**

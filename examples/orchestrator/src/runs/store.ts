@@ -1,7 +1,9 @@
 import { type Kysely, sql } from 'kysely';
 import type { AgentSpec, Database, FollowUp, PullRequestWish, RunEventRow, RunRow } from '../db/schema.ts';
 import { newId } from '../ids.ts';
-import { isTerminal, type RunState } from './states.ts';
+import { ensureRepo } from '../repos/repos.ts';
+import type { PagePoint } from '../tasks/tasks.ts';
+import { isTerminal, type RunState, unheldStates } from './states.ts';
 import { applyMove } from './transition.ts';
 
 /** What it takes to create a run; everything was validated before. */
@@ -14,6 +16,8 @@ export interface NewRun {
   readonly priority: number;
   /** Milliseconds the agent may take. */
   readonly timeout: number;
+  /** Milliseconds from now that the whole run may take, its waits included. @default no bound */
+  readonly deadline?: number;
   readonly taskId?: string;
   readonly pullRequest?: PullRequestWish;
   /** Millionths of a US dollar. */
@@ -45,6 +49,7 @@ export async function createRun(tx: Kysely<Database>, run: NewRun): Promise<stri
       message: run.message,
       priority: run.priority,
       timeout_ms: run.timeout,
+      deadline_at: run.deadline === undefined ? null : sql<Date>`now() + make_interval(secs => ${run.deadline / 1000})`,
       branch: run.branch ?? `millrace/${id}`,
       event_seq: 1,
       traceparent: run.traceparent ?? null,
@@ -62,24 +67,6 @@ export async function createRun(tx: Kysely<Database>, run: NewRun): Promise<stri
   return id;
 }
 
-/** The no-op update makes the statement return the row that is already there. */
-async function ensureRepo(tx: Kysely<Database>, tenantId: string, url: string): Promise<string> {
-  const existing = await tx
-    .selectFrom('repos')
-    .select('id')
-    .where('tenant_id', '=', tenantId)
-    .where('url', '=', url)
-    .executeTakeFirst();
-  if (existing) return existing.id;
-  const made = await tx
-    .insertInto('repos')
-    .values({ id: newId(), tenant_id: tenantId, url })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'url']).doUpdateSet({ url }))
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  return made.id;
-}
-
 export async function getRun(db: Kysely<Database>, tenantId: string, id: string): Promise<RunWithRepo | undefined> {
   return await runsWithRepo(db).where('runs.tenant_id', '=', tenantId).where('runs.id', '=', id).executeTakeFirst();
 }
@@ -88,15 +75,22 @@ export async function getRun(db: Kysely<Database>, tenantId: string, id: string)
 export interface RunFilter {
   readonly tenantId: string;
   readonly state?: RunState;
+  readonly taskId?: string;
+  readonly repoId?: string;
+  /** Type of the agent. */
+  readonly agent?: string;
   /** Only runs older than this one. */
-  readonly before?: { readonly createdAt: Date; readonly id: string };
+  readonly before?: PagePoint;
   readonly limit: number;
 }
 
 export async function listRuns(db: Kysely<Database>, filter: RunFilter): Promise<RunWithRepo[]> {
-  const { state, before } = filter;
+  const { state, taskId, repoId, agent, before } = filter;
   let query = runsWithRepo(db).where('runs.tenant_id', '=', filter.tenantId);
   if (state) query = query.where('runs.state', '=', state);
+  if (taskId) query = query.where('runs.task_id', '=', taskId);
+  if (repoId) query = query.where('runs.repo_id', '=', repoId);
+  if (agent) query = query.where(sql<boolean>`runs.agent ->> 'type' = ${agent}`);
   if (before) {
     query = query.where(sql<boolean>`(runs.created_at, runs.id) < (${before.createdAt}, ${before.id}::uuid)`);
   }
@@ -129,8 +123,7 @@ export async function runEventsAfter(
     .execute();
 }
 
-/** In these states no worker has the run. */
-const unheld: readonly RunState[] = ['queued', 'parked', 'ci_waiting'];
+const unheld: readonly RunState[] = unheldStates;
 
 /** How a request to cancel ended: at once, by telling the worker, or too late. */
 export type CancelOutcome = 'cancelled' | 'requested' | 'finished';

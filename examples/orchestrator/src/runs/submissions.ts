@@ -11,9 +11,7 @@ import { CompiledQuery, type Kysely } from 'kysely';
 import type { OpenDatabase } from '../db/open.ts';
 import type { Database } from '../db/schema.ts';
 import { ApiError } from '../http/problem.ts';
-import type { Submissions } from '../http/submit.ts';
-
-const operation = 'runs.create';
+import type { SubmissionKey, Submissions } from '../http/submissions.ts';
 
 /** Remembers which keys made which runs, in the database of the runs: key, run and outbox row are one commit. */
 export async function openSubmissions(
@@ -24,13 +22,13 @@ export async function openSubmissions(
   await store.migrate();
   const idempotency = createIdempotency({ store, instrumentation });
   return {
-    async submit({ tenantId, key, input, replay }, create) {
+    async submit<T extends object>(
+      { tenantId, operation, key, input, replay }: SubmissionKey,
+      create: (tx: Kysely<Database>) => Promise<T>,
+    ) {
       const request = { tenant: tenantId, operation, key, input, duplicates: replay ? 'replay' : 'reject' } as const;
       try {
-        const { value, replayed } = await db
-          .transaction()
-          .execute((tx) => idempotency.tx(clientOf(tx), request, async () => ({ runId: await create(tx) })));
-        return { runId: value.runId, replayed };
+        return await db.transaction().execute((tx) => idempotency.tx(clientOf(tx), request, () => create(tx)));
       } catch (error) {
         throw asProblem(error);
       }
@@ -51,9 +49,10 @@ function clientOf(tx: Kysely<Database>) {
 
 function asProblem(error: unknown): unknown {
   if (error instanceof IdempotencyDuplicateError) {
-    const { runId } = error.value as { runId: string };
-    const detail = `This key already started the run ${runId}. Send "Prefer: duplicate=replay" to get its answer, or a new key for a new run.`;
-    return new ApiError(409, 'ERR_IDEMPOTENCY_DUPLICATE', detail, { members: { runId }, cause: error });
+    const members = error.value as Record<string, unknown>;
+    const made = Object.entries(members).map(([name, id]) => `${name} ${[id].flat().join(', ')}`);
+    const detail = `This key was used before: ${made.join('; ')}. Send "Prefer: duplicate=replay" to get that answer, or a new key for something new.`;
+    return new ApiError(409, 'ERR_IDEMPOTENCY_DUPLICATE', detail, { members, cause: error });
   }
   if (error instanceof IdempotencyMismatchError) {
     const detail = 'This key was used with another body; send that body again, or use a new key.';

@@ -2,10 +2,10 @@ import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
 
 /**
- * Whether a tenant may have another run wait. Call it in the transaction that stores the run: requests of one tenant are
+ * Whether a tenant may have more runs wait. Call it in the transaction that stores the run: requests of one tenant are
  * counted one after the other, so that many at once cannot pass together. A tenant without a bound is not counted.
  */
-export async function hasRoom(tx: Kysely<Database>, tenantId: string): Promise<boolean> {
+export async function hasRoom(tx: Kysely<Database>, tenantId: string, wanted: number): Promise<boolean> {
   const tenant = await tx.selectFrom('tenants').select('max_queued').where('id', '=', tenantId).executeTakeFirst();
   const limit = tenant?.max_queued ?? null;
   if (limit === null) return true;
@@ -15,5 +15,5 @@ export async function hasRoom(tx: Kysely<Database>, tenantId: string): Promise<b
       SELECT FROM runs WHERE tenant_id = ${tenantId} AND state = 'queued' LIMIT ${limit}
     ) AS queued
   `.execute(tx);
-  return Number(rows[0]?.waiting ?? 0) < limit;
+  return Number(rows[0]?.waiting ?? 0) + wanted <= limit;
 }

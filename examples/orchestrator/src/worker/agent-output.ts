@@ -18,10 +18,13 @@ export interface AgentOutput {
 
 export function createAgentOutput(agent: Pick<AgentType, 'parseLine'>, log: LogWriter): AgentOutput {
   let sessionId: string | undefined;
+  let lastMessage = '';
   let result: AgentReport['result'];
   const note = (event: AgentEvent): void => {
     if (event.kind === 'session') sessionId = event.id;
-    if (event.kind === 'result') result = { ok: event.ok, text: event.text };
+    if (event.kind === 'message') lastMessage = event.text;
+    // Some programs end with a verdict only; their last message is what they had to say.
+    if (event.kind === 'result') result = { ok: event.ok, text: event.text || (event.ok ? lastMessage : '') };
   };
   return {
     async line(stream, text) {

@@ -1,12 +1,15 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { createLoop } from '../loop.ts';
 import type { Relay } from '../relay/relay.ts';
-import { RunCancelledError } from '../runs/errors.ts';
+import { deadlineOver, RunCancelledError } from '../runs/errors.ts';
 
-/** Tells the runs of this worker when somebody asked to cancel them: one query per poll, however many there are. */
+/**
+ * Tells the runs of this worker when somebody asked to cancel them or their deadline is over: one query per poll,
+ * however many there are.
+ */
 export interface Cancellations {
-  /** The signal aborts with a {@link RunCancelledError}. Call `release` when the run has ended. */
+  /** The signal aborts with a {@link RunCancelledError}, or the {@link RunFailure} of a deadline. Call `release` when the run has ended. */
   watch(runId: string): { readonly signal: AbortSignal; readonly release: () => void };
   stop(): Promise<void>;
 }
@@ -25,8 +28,9 @@ export function createCancellations(options: CancellationsOptions): Cancellation
     onError: options.onError,
     async turn() {
       if (held.size === 0) return;
-      for (const id of await cancelledAmong(options.db, [...held.keys()]))
-        held.get(id)?.abort(new RunCancelledError(id));
+      for (const { id, cancelled } of await endedAmong(options.db, [...held.keys()])) {
+        held.get(id)?.abort(cancelled ? new RunCancelledError(id) : deadlineOver());
+      }
     },
   });
   const unsubscribe = options.relay.subscribe((hint) => {
@@ -48,12 +52,14 @@ export function createCancellations(options: CancellationsOptions): Cancellation
   };
 }
 
-async function cancelledAmong(db: Kysely<Database>, ids: readonly string[]): Promise<string[]> {
-  const rows = await db
+async function endedAmong(
+  db: Kysely<Database>,
+  ids: readonly string[],
+): Promise<{ readonly id: string; readonly cancelled: boolean }[]> {
+  return await db
     .selectFrom('runs')
-    .select('id')
+    .select(['id', sql<boolean>`cancel_requested_at IS NOT NULL`.as('cancelled')])
     .where('id', 'in', ids)
-    .where('cancel_requested_at', 'is not', null)
+    .where((eb) => eb.or([eb('cancel_requested_at', 'is not', null), eb('deadline_at', '<=', sql<Date>`now()`)]))
     .execute();
-  return rows.map((row) => row.id);
 }

@@ -32,7 +32,7 @@ async function perform(context: WorkerContext, session: RunSession): Promise<voi
   const { run } = session;
   if (run.attempt > context.config.runMaxAttempts) {
     const message = `The run was begun ${run.attempt - 1} times and never ended; submit it again once the cause is known.`;
-    throw new RunFailure('ERR_RUN_ATTEMPTS', message);
+    throw new RunFailure('ERR_RUN_ATTEMPTS', message, { class: 'retryable' });
   }
   if (run.attempt > 1) await session.log.write('system', `Attempt ${run.attempt}, on worker ${session.hold.workerId}.`);
   if (run.state === 'admitted' || run.state === 'pushing') await makeAndPush(context, session);

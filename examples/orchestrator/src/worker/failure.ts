@@ -1,4 +1,5 @@
-import { RunCancelledError, RunFailure, RunFencedError } from '../runs/errors.ts';
+import { ForgeError } from '../forge/forge.ts';
+import { type FailureClass, RunCancelledError, RunFailure, RunFencedError } from '../runs/errors.ts';
 import type { RunState } from '../runs/states.ts';
 import type { WorkerContext } from './context.ts';
 import { AgentExitError, RunParkedError } from './judge.ts';
@@ -11,7 +12,13 @@ type Verdict =
   | { readonly kind: 'interrupted' }
   | { readonly kind: 'parked'; readonly reason: string; readonly retryAfter: number; readonly message: string }
   | { readonly kind: 'retry'; readonly code: string; readonly message: string }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly exitCode?: number | null };
+  | {
+      readonly kind: 'failed';
+      readonly code: string;
+      readonly message: string;
+      readonly class: FailureClass;
+      readonly exitCode?: number | null;
+    };
 
 /**
  * Turns an error into the run's next state. Returns when the run has ended or is no longer ours; throws the error when
@@ -35,20 +42,36 @@ function judge(context: WorkerContext, session: RunSession, error: unknown): Ver
   if (error instanceof RunFencedError) return { kind: 'fenced' };
   if (error instanceof RunCancelledError || session.signal.reason instanceof RunCancelledError)
     return { kind: 'cancelled' };
+  if (session.signal.reason instanceof RunFailure) return failed(session.signal.reason);
   if (session.signal.aborted) return { kind: 'interrupted' };
+  if (error instanceof RunFailure) return failed(error);
+  const parked = parkedBy(error);
+  if (parked) return parked;
   const { code, message } = describe(error);
+  if (!isRetryable(error)) return { kind: 'failed', code, message, class: 'fatal' };
+  if (session.run.attempt >= context.config.runMaxAttempts)
+    return { kind: 'failed', code, message, class: 'retryable' };
+  return { kind: 'retry', code, message };
+}
+
+function failed(failure: RunFailure): Verdict {
+  const { code, message } = failure;
+  const exitCode = failure instanceof AgentExitError ? failure.exitCode : null;
+  return { kind: 'failed', code, message, class: failure.class, exitCode };
+}
+
+/** A forge whose limits are used up says for how long; waiting for that is no attempt that failed. */
+function parkedBy(error: unknown): Verdict | undefined {
   if (error instanceof RunParkedError) {
     const { reason, retryAfter, message } = error;
     return { kind: 'parked', reason, retryAfter, message };
   }
-  if (error instanceof AgentExitError) return { kind: 'failed', code, message, exitCode: error.exitCode };
-  const final = !isRetryable(error) || session.run.attempt >= context.config.runMaxAttempts;
-  return { kind: final ? 'failed' : 'retry', code, message };
+  if (!(error instanceof ForgeError) || !error.retryable || error.retryAfter === undefined) return undefined;
+  return { kind: 'parked', reason: 'provider-limit', retryAfter: error.retryAfter, message: error.message };
 }
 
-/** Errors that know say so; of the others only our own verdict on the input is final: the rest may be the weather. */
+/** Errors that know say so; the rest may be the weather. */
 function isRetryable(error: unknown): boolean {
-  if (error instanceof RunFailure) return false;
   const known = (error as { retryable?: unknown } | null)?.retryable;
   return typeof known === 'boolean' ? known : true;
 }
@@ -77,14 +100,17 @@ async function record(session: RunSession, verdict: Exclude<Verdict, { kind: 'fe
       await session.log.write('system', message);
       await session.log.flush();
       const attempt = run.attempt - 1;
-      const set = { attempt, parked_reason: reason, parked_until: new Date(Date.now() + retryAfter) };
+      // Up to a fifth longer, so that what waits for one thing does not come back all at once.
+      const until = new Date(Date.now() + retryAfter * (1 + Math.random() / 5));
+      const set = { attempt, parked_reason: reason, parked_until: until };
       return await session.advance('parked', { set, data: { reason } });
     }
     case 'failed': {
       const { code, message, exitCode = null } = verdict;
       await session.log.write('system', message);
-      const error = JSON.stringify({ code, message });
-      return await session.advance('failed', { set: { error, exit_code: exitCode }, data: { code, message } });
+      const problem = { code, message, class: verdict.class };
+      const set = { error: JSON.stringify(problem), exit_code: exitCode };
+      return await session.advance('failed', { set, data: problem });
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { ExecutionResult } from '../executors/executor.ts';
+import type { Refusal } from '../gateway/refusal.ts';
 import { RunFailure } from '../runs/errors.ts';
 import type { AgentReport } from './agent-output.ts';
 
@@ -28,36 +29,42 @@ export class RunParkedError extends Error {
 export interface AgentEnd {
   readonly result: ExecutionResult;
   readonly report: AgentReport;
-  /** What the gateway refused for good, if it did. */
-  readonly refusal: unknown;
+  /** What ended the agent's access to its model, if something did. */
+  readonly refusal: Refusal | undefined;
+  /** Why its latest call of the model failed, if that passes. */
+  readonly trouble: Refusal | undefined;
   /** Milliseconds. */
   readonly timeout: number;
 }
 
 /**
- * Returns when the agent has done its work; throws what became of it otherwise. A budget that begins anew some day parks
- * the run until then; one that never does is its end.
+ * Returns when the agent has done its work; throws what became of it otherwise. What passes parks the run: a budget that
+ * begins anew some day, a provider that is down or out of allowance. A budget that never begins anew is its end.
  */
-export function judgeAgent({ result, report, refusal, timeout }: AgentEnd): void {
-  if (refusal !== undefined) {
-    const { retryAfter = Number.POSITIVE_INFINITY, message } = refusal as { retryAfter?: number; message: string };
-    if (Number.isFinite(retryAfter)) throw new RunParkedError('budget', retryAfter, { cause: refusal });
-    throw new RunFailure('ERR_RUN_BUDGET', `The run may spend no more. ${message}`, { cause: refusal });
-  }
+export function judgeAgent({ result, report, refusal, trouble, timeout }: AgentEnd): void {
+  if (refusal) throw verdictOn(refusal);
   if (result.reason === 'timeout') {
-    throw new RunFailure('ERR_AGENT_TIMEOUT', `The agent was stopped after ${timeout} ms; give it a longer timeout.`);
+    const message = `The agent was stopped after ${timeout} ms; give it a longer timeout.`;
+    throw new RunFailure('ERR_AGENT_TIMEOUT', message, { class: 'timeout' });
   }
   if (result.reason === 'oom') {
-    throw new RunFailure(
-      'ERR_AGENT_OOM',
-      'The agent needed more memory than it may have; raise memory in EXECUTOR_URL, or give it less to do.',
-    );
+    const cure = 'raise memory in EXECUTOR_URL, or give it less to do';
+    throw new RunFailure('ERR_AGENT_OOM', `The agent needed more memory than it may have; ${cure}.`, { class: 'oom' });
   }
+  const failure = failureOf(result, report);
+  if (failure) throw trouble ? verdictOn(trouble) : failure;
+}
+
+function verdictOn({ reason, message, retryAfter, cause }: Refusal): Error {
+  if (Number.isFinite(retryAfter)) return new RunParkedError(reason, retryAfter, { cause });
+  return new RunFailure('ERR_RUN_BUDGET', `The run may spend no more. ${message}`, { class: 'budget', cause });
+}
+
+function failureOf(result: ExecutionResult, report: AgentReport): AgentExitError | undefined {
   if (result.exitCode !== 0) {
     const how = result.signal ? `was ended by ${result.signal}` : `exited with ${result.exitCode}`;
-    throw new AgentExitError(`The agent ${how}; its log tells why.`, result.exitCode);
+    return new AgentExitError(`The agent ${how}; its log tells why.`, result.exitCode);
   }
-  if (report.result?.ok === false) {
-    throw new AgentExitError(`The agent reports an error: ${report.result.text || 'see its log'}`, 0);
-  }
+  if (report.result?.ok !== false) return undefined;
+  return new AgentExitError(`The agent reports an error: ${report.result.text || 'see its log'}`, 0);
 }

@@ -8,7 +8,8 @@ import type { AgentSpec, RunRow } from '../db/schema.ts';
 import { runMarker } from '../executors/marked.ts';
 import type { ModelLease } from '../gateway/gateway.ts';
 import { RunFailure } from '../runs/errors.ts';
-import { createAgentOutput } from './agent-output.ts';
+import { addMessage } from '../tasks/tasks.ts';
+import { type AgentReport, createAgentOutput } from './agent-output.ts';
 import type { WorkerContext } from './context.ts';
 import { judgeAgent } from './judge.ts';
 import { mountsOf } from './mounts.ts';
@@ -46,7 +47,9 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
     });
     session.signal.throwIfAborted();
     await saveSession(context, session, output.report().sessionId);
-    judgeAgent({ result, report: output.report(), refusal: model?.refusal, timeout: Number(run.timeout_ms) });
+    await saveAnswer(context, run, output.report());
+    const { refusal, trouble } = model ?? { refusal: undefined, trouble: undefined };
+    judgeAgent({ result, report: output.report(), refusal, trouble, timeout: Number(run.timeout_ms) });
   } finally {
     model?.close();
     await log.flush();
@@ -57,6 +60,12 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
 async function saveSession(context: WorkerContext, { hold }: RunSession, id: string | undefined): Promise<void> {
   if (id === undefined) return;
   await context.db.updateTable('runs').set({ session_id: id }).where('id', '=', hold.runId).execute();
+}
+
+/** What the agent said in the end belongs to the conversation of its task. */
+async function saveAnswer({ db }: WorkerContext, { id, task_id }: RunRow, { result }: AgentReport): Promise<void> {
+  if (task_id === null || !result?.text) return;
+  await addMessage(db, { taskId: task_id, author: 'agent', body: result.text, runId: id });
 }
 
 function directoryOf(spec: AgentSpec): string | undefined {

@@ -71,6 +71,8 @@ export interface ProviderOptions {
   readonly onQuota?: (error: ProviderError) => void;
   /** While the store is down. @default 'share' */
   readonly onStoreDown?: OnStoreDown;
+  /** Time after which an unanswered store counts as down: longer for a database than for a Redis beside the process. @default 50, for money 1000 */
+  readonly storeTimeout?: Duration;
   /** What really sends. @default globalThis.fetch */
   readonly fetch?: Fetch;
   /** @default none */
@@ -138,11 +140,12 @@ class ProviderEngine {
   readonly #unrepeatable: Policy;
 
   constructor(preset: ProviderPreset, options: ProviderOptions) {
-    const { clock = systemClock, store, instrumentation, random = Math.random } = options;
+    const { clock = systemClock, store, storeTimeout, instrumentation, random = Math.random } = options;
     const shared = {
       clock,
       ...(instrumentation === undefined ? {} : { instrumentation }),
       ...(store === undefined ? {} : { store }),
+      ...(storeTimeout === undefined ? {} : { storeTimeout }),
     };
     this.#preset = preset;
     this.#options = options;

@@ -2,6 +2,7 @@ import { type Clock, memoryStore, type RateLimitInstrumentation, type Store } fr
 import { type Fetch, github } from '@millrace/ratelimit/presets';
 import { createAppAuth } from '@octokit/auth-app';
 import { Octokit } from '@octokit/core';
+import { limitsTimeout } from '../../limits.ts';
 import type { GithubRepo } from './address.ts';
 import type { GithubSettings } from './settings.ts';
 
@@ -81,7 +82,13 @@ function appClients(options: GithubClientsOptions, appId: string, privateKey: st
 function common(options: GithubClientsOptions, account: string) {
   const { settings, instrumentation, clock } = options;
   const store = options.store ?? memoryStore(clock && { clock });
-  const shared = { account, store, ...(instrumentation && { instrumentation }), ...(clock && { clock }) };
+  const shared = {
+    account,
+    store,
+    storeTimeout: limitsTimeout,
+    ...(instrumentation && { instrumentation }),
+    ...(clock && { clock }),
+  };
   const [reads, writes] = [github(shared), github({ ...shared, retry: false })];
   const fetch: Fetch = (input, init = {}) => {
     const timeout = AbortSignal.timeout(requestTimeout);

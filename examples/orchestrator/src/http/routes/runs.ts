@@ -1,19 +1,17 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { agentNames } from '../../agents/registry.ts';
 import { isId } from '../../ids.ts';
 import { runStates } from '../../runs/states.ts';
 import { getRun, listRuns, type RunWithRepo, requestCancel } from '../../runs/store.ts';
 import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
+import { decodePage, encodePage } from '../page.ts';
 import { ApiError } from '../problem.ts';
 import { json, problems } from '../responses.ts';
-import { newRunBody, runIdParameter, runList, runView } from '../schemas.ts';
+import { keyHeaders, newRunBody, pageQuery, runIdParameter, runList, runView } from '../schemas.ts';
 import { retryRun, submitRun } from '../submit.ts';
 import { toRunView } from '../view.ts';
-
-const keyHeaders = z.object({
-  'idempotency-key': z.string().optional().openapi({ description: 'Required. 1 to 255 printable characters.' }),
-  prefer: z.string().optional().openapi({ description: '`duplicate=replay` or `duplicate=reject` (the default).' }),
-});
+import { headersOf } from './created.ts';
 
 const create = createRoute({
   method: 'post',
@@ -38,10 +36,11 @@ const list = createRoute({
   path: '/v1/runs',
   summary: 'List runs, newest first',
   request: {
-    query: z.object({
+    query: pageQuery.extend({
       state: z.enum(runStates).optional(),
-      limit: z.coerce.number().int().min(1).max(200).default(50),
-      cursor: z.string().optional(),
+      task: z.uuid().optional().openapi({ description: 'Only runs of this task.' }),
+      repo: z.uuid().optional().openapi({ description: 'Only runs on this repository, by its id.' }),
+      agent: z.enum(agentNames).optional().openapi({ description: 'Only runs of this type of agent.' }),
     }),
   },
   responses: { 200: { description: 'A page.', content: json(runList) }, 422: problems('A parameter is not valid.') },
@@ -84,15 +83,8 @@ const retry = createRoute({
 
 export function addRunRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): void {
   app.openapi(create, async (c) => {
-    const headers = c.req.valid('header');
-    const { tenantId } = callerWith(c, 'runs:write');
-    const { run, replayed } = await submitRun(context, {
-      tenantId,
-      body: c.req.valid('json'),
-      key: headers['idempotency-key'],
-      prefer: headers.prefer,
-      traceparent: c.req.header('traceparent'),
-    });
+    const headers = headersOf(c, callerWith(c, 'runs:write'), c.req.valid('header'));
+    const { run, replayed } = await submitRun(context, { ...headers, body: c.req.valid('json') });
     c.header('location', `/v1/runs/${run.id}`);
     if (replayed) c.header('idempotent-replayed', 'true');
     return c.json(toRunView(run), 202);
@@ -100,12 +92,15 @@ export function addRunRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): voi
 
   app.openapi(list, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
-    const { state, limit, cursor } = c.req.valid('query');
+    const { state, task, repo, agent, limit, cursor } = c.req.valid('query');
     const before = cursor === undefined ? undefined : decodePage(cursor);
     const runs = await listRuns(context.db, {
       tenantId,
       limit: limit + 1,
       ...(state && { state }),
+      ...(task && { taskId: task }),
+      ...(repo && { repoId: repo }),
+      ...(agent && { agent }),
       ...(before && { before }),
     });
     const page = runs.slice(0, limit);
@@ -132,13 +127,10 @@ export function addRunRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): voi
   });
 
   app.openapi(retry, async (c) => {
-    const { tenantId } = callerWith(c, 'runs:write');
-    const first = await findRun(context, tenantId, c.req.valid('param').id);
+    const caller = callerWith(c, 'runs:write');
+    const first = await findRun(context, caller.tenantId, c.req.valid('param').id);
     requireEnded(first);
-    const headers = c.req.valid('header');
-    const key = headers['idempotency-key'];
-    const traceparent = c.req.header('traceparent');
-    const { run, replayed } = await retryRun(context, { tenantId, key, prefer: headers.prefer, traceparent }, first);
+    const { run, replayed } = await retryRun(context, headersOf(c, caller, c.req.valid('header')), first);
     c.header('location', `/v1/runs/${run.id}`);
     if (replayed) c.header('idempotent-replayed', 'true');
     return c.json(toRunView(run), 202);
@@ -158,17 +150,4 @@ export async function findRun(context: ApiContext, tenantId: string, id: string)
   if (!run)
     throw new ApiError(404, 'ERR_RUN_NOT_FOUND', `There is no run ${id}; GET /v1/runs lists the runs there are.`);
   return run;
-}
-
-function encodePage(run: RunWithRepo): string {
-  return Buffer.from(`${run.created_at.toISOString()} ${run.id}`).toString('base64url');
-}
-
-function decodePage(cursor: string): { createdAt: Date; id: string } {
-  const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  const createdAt = new Date(time);
-  if (Number.isNaN(createdAt.getTime()) || !isId(id)) {
-    throw new ApiError(422, 'ERR_INVALID_REQUEST', 'cursor is not one that this API gave out; begin without it.');
-  }
-  return { createdAt, id };
 }

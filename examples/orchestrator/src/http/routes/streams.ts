@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Cursor, parseCursor, startCursor } from '../../events/cursor.ts';
@@ -29,17 +28,6 @@ const logs = createRoute({
   },
 });
 
-const diff = createRoute({
-  method: 'get',
-  path: '/v1/runs/{id}/diff',
-  summary: 'What the agent changed, as a patch for `git apply`',
-  request: { params: runIdParameter },
-  responses: {
-    200: { description: 'The patch; empty when nothing changed.', content: { 'text/x-diff': { schema: z.string() } } },
-    404: problems('No such run, or it has no diff (yet).'),
-  },
-});
-
 const events = createRoute({
   method: 'get',
   path: '/v1/runs/{id}/events',
@@ -67,20 +55,6 @@ export function addStreamRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): 
     return c.json({ lines, next: lines.at(-1)?.seq ?? after }, 200);
   });
 
-  app.openapi(diff, async (c) => {
-    const { tenantId } = callerWith(c, 'runs:read');
-    const run = await findRun(context, tenantId, c.req.valid('param').id);
-    const artifact = await context.db
-      .selectFrom('artifacts')
-      .selectAll()
-      .where('run_id', '=', run.id)
-      .where('kind', '=', 'diff')
-      .executeTakeFirst();
-    if (!artifact) throw noDiff(run.id, isTerminal(run.state));
-    const body = Readable.toWeb(await context.objects.get(artifact.object_key)) as ReadableStream<Uint8Array>;
-    return c.body(body, 200, { 'content-type': 'text/x-diff; charset=utf-8', 'content-length': artifact.size });
-  });
-
   app.openapi(events, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
     const run = await findRun(context, tenantId, c.req.valid('param').id);
@@ -90,11 +64,6 @@ export function addStreamRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): 
     streamEvents(c.env.outgoing, { hub: context.hub, runId: run.id, after, onEnd });
     return RESPONSE_ALREADY_SENT;
   });
-}
-
-function noDiff(runId: string, ended: boolean): ApiError {
-  const cure = ended ? 'It ended before there was one.' : 'Wait until it is pushing or later.';
-  return new ApiError(404, 'ERR_DIFF_NOT_FOUND', `The run ${runId} has no diff. ${cure}`);
 }
 
 function cursorOf(text: string | undefined): Cursor {
