@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { startGitServer, waitFor } from '@millrace/test-support';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunView } from '../src/http/view.ts';
 import { type FakeGithub, startFakeGithub } from './support/fake-github.ts';
 import { fakeCheckRun } from './support/fake-github-repo.ts';
@@ -130,3 +130,52 @@ test('a push is fetched before a run asks for it', async () => {
   expect(await deliver('push', { ref: 'refs/heads/main', repository })).toBe(202);
   await waitFor(() => fetches() > before, { timeout: 20_000 });
 }, 60_000);
+
+describe('a run can be cancelled while the world is silent', () => {
+  const pullRequest = { waitForChecks: true };
+  /** Waits for a state, cancels, and expects the end long before the world would have answered. */
+  const cancelIn = async (id: string, state: RunView['state']): Promise<void> => {
+    await until(id, state);
+    await orchestrator.client.cancel(id);
+    expect(await until(id, 'cancelled')).toMatchObject({ error: null });
+  };
+  const command = (text: string) => ({ type: 'command', command: text }) as const;
+
+  test('in preparing', async () => {
+    const run = await orchestrator.client.submit({ repo, agent: command('true') });
+    server.latency(120_000);
+    try {
+      await cancelIn(run.id, 'preparing');
+    } finally {
+      server.latency(0);
+    }
+  });
+
+  test('in running, with a program that does not want to end', async () => {
+    const agent = command("trap '' TERM; while true; do sleep 1; done");
+    const run = await orchestrator.client.submit({ repo, agent });
+    await cancelIn(run.id, 'running');
+  });
+
+  test('in pushing', async () => {
+    const run = await orchestrator.client.submit({ repo, agent: command('sleep 1; echo p > p') });
+    await until(run.id, 'running');
+    server.latency(120_000);
+    try {
+      await cancelIn(run.id, 'pushing');
+    } finally {
+      server.latency(0);
+    }
+  });
+
+  test('in pr_open', async () => {
+    github.fail({ when: (method, path) => method === 'GET' && path.endsWith('/pulls'), answer: 'hang' });
+    const run = await orchestrator.client.submit({ repo, agent: command('echo o > o'), pullRequest });
+    await cancelIn(run.id, 'pr_open');
+  });
+
+  test('in ci_waiting', async () => {
+    const run = await orchestrator.client.submit({ repo, agent: command('echo c > c'), pullRequest });
+    await cancelIn(run.id, 'ci_waiting');
+  });
+});

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono';
+import type { HonoRequest, MiddlewareHandler } from 'hono';
 import { isLoopback } from '../config.ts';
 import { ApiError, problemResponse } from './problem.ts';
 
@@ -19,11 +19,16 @@ export function refuseForeignHosts(): MiddlewareHandler {
 export function requireJson(): MiddlewareHandler {
   return async (c, next) => {
     const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
-    const hasBody = c.req.method === 'POST' && Number(c.req.header('content-length') ?? 1) > 0;
-    if (!hasBody || type === 'application/json' || (type === undefined && !c.req.raw.body)) return await next();
+    if (!hasBody(c.req) || type === 'application/json') return await next();
     const detail = 'Send the body as JSON with the header content-type: application/json.';
     return problemResponse(new ApiError(415, 'ERR_UNSUPPORTED_MEDIA_TYPE', detail));
   };
+}
+
+/** Without a length and without chunks there is no body, whatever the method (RFC 9112 §6.3). */
+function hasBody(request: HonoRequest): boolean {
+  const isChunked = request.header('transfer-encoding') !== undefined;
+  return methodsWithBody.has(request.method) && (isChunked || Number(request.header('content-length') ?? 0) > 0);
 }
 
 const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);

@@ -9,10 +9,11 @@ export interface GithubFault {
   readonly when: (method: string, path: string) => boolean;
   /** The effect has happened before it goes wrong. @default true */
   readonly afterEffect?: boolean;
-  /** A status to answer, or no answer at all. */
+  /** A status to answer; the connection cut; or silence for ever. */
   readonly answer:
     | { readonly status: number; readonly body?: object; readonly headers?: Record<string, string> }
-    | 'cut';
+    | 'cut'
+    | 'hang';
   /** Requests it happens to. @default 1 */
   times?: number;
 }
@@ -108,6 +109,7 @@ function fail(
   response: ServerResponse,
   send: (status: number, body: object, headers?: Record<string, string>) => void,
 ): void {
+  if (fault.answer === 'hang') return;
   if (fault.answer === 'cut') return void response.destroy();
   const { status, body = { message: 'It failed' }, headers = {} } = fault.answer;
   send(status, body, headers);
