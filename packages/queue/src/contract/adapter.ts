@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { ControlAnswer, ControlInput, ControlOperation } from './control.ts';
-import type { EnqueueAnswer, EnqueueRequest, ExchangeAnswer, ExchangeRequest } from './exchange.ts';
+import type { EnqueueAnswer, EnqueueRequest, ExchangeAnswer, ExchangeRequest, HandOff } from './exchange.ts';
 
 /** What an adapter can and cannot do. A difference is declared here, never silent. */
 export interface AdapterCapabilities {
@@ -56,7 +56,7 @@ export interface QueueStorage {
   /** The worker's one call. A session may have several under way, and they may arrive in another order than they were sent. */
   exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
   /**
-   * How many exchanges a worker with much to do keeps under way. More than one pays where the store works while this process does;
+   * How many exchanges a worker with much to do keeps under way, and a producer calls of `enqueue`. More than one pays where the store works while this process does;
    * one where it is this process that works. @default 1
    */
   readonly exchangesAtOnce?: number;
@@ -67,6 +67,11 @@ export interface QueueStorage {
    * Watching must cost next to nothing while nothing happens and keep no process alive by itself.
    */
   watch(listener: (hint: Hint) => void): () => void;
+  /**
+   * Present when the store hands jobs to idle workers: calls `listener` with those for this session. Returns how to stop. A hand-off may be lost:
+   * the session's next call, which names it, gives the jobs back.
+   */
+  handOffs?(session: string, listener: (handOff: HandOff) => void): () => void;
   /** Present when `threadedKeepAlive`: renews the session from a thread. Without it the worker renews by its own timer. */
   keepAlive?(request: KeepAliveRequest): KeepAlive;
   /** Lets go of what `open` took. Calls in flight are finished or fail with QueueClosedError. */

@@ -52,6 +52,8 @@ export interface ExchangeRequest {
   readonly lostCalls: readonly number[];
   /** At most this many jobs. 0: none. */
   readonly claim: number;
+  /** What the store may do for this session after a claim that found too little; see {@link Offer}. */
+  readonly offer?: Offer;
   readonly settle: readonly Settlement[];
   /** New ends of the jobs' own leases: now + `visibility` milliseconds. */
   readonly extend: readonly { readonly jobId: string; readonly fence: number; readonly visibility: number }[];
@@ -65,6 +67,27 @@ export interface ExchangeRequest {
   readonly housekeeping: number;
   /** End the session after settling: what it still holds is ready at once, no attempt counted. */
   readonly end: boolean;
+}
+
+/**
+ * An idle worker's offer to take jobs as soon as there are some. When the claim that carries it finds fewer jobs than it wanted, the store may lease
+ * jobs that become ready to the session, as if call `call` had claimed them, and send them: at most as many as the claim lacked, and at most once.
+ * The offer is over with the session's next call, which names `call` as lost unless the jobs have arrived.
+ */
+export interface Offer {
+  /** A number of the session's calls that no exchange has. */
+  readonly call: number;
+  /** Milliseconds for which the offer stands: a worker that has stopped meanwhile must not be given jobs. */
+  readonly within: number;
+}
+
+/** Jobs handed to a session that had offered to take them. */
+export interface HandOff {
+  /** Of the {@link Offer}. */
+  readonly call: number;
+  /** The store's clock, milliseconds since 1970. */
+  readonly now: number;
+  readonly jobs: readonly ClaimedJob[];
 }
 
 /** Whether a fenced write took effect. */

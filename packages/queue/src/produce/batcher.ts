@@ -17,6 +17,8 @@ export interface Batcher {
 /** Most jobs in one call, and most calls at a time: more wait and travel together. */
 const batchSize = 500;
 const maxCalls = 2;
+/** Fewer jobs than this travel together. */
+const worthHalving = 32;
 
 /** Jobs of one caller; they may travel in several calls. */
 interface Waiting {
@@ -45,6 +47,8 @@ export function createBatcher(
   const waiting: Waiting[] = [];
   let calls = 0;
   let scheduled = false;
+  /** How many calls at a time the storage is worth. */
+  let atOnce = 1;
 
   function schedule(): void {
     if (scheduled || calls >= maxCalls || waiting.length === 0) return;
@@ -55,8 +59,18 @@ export function createBatcher(
     });
   }
 
+  /**
+   * Callers that wait for their answers all wait for one call, and then all ask again: the store rests while they do. Two halves keep both at work.
+   */
+  function roomOf(): number {
+    if (atOnce === 1 || calls > 0) return batchSize;
+    let jobs = 0;
+    for (const { jobs: some, sent } of waiting) jobs += some.length - sent;
+    return jobs < worthHalving ? batchSize : Math.min(batchSize, Math.ceil(jobs / 2));
+  }
+
   async function flush(): Promise<void> {
-    const portions = takePortions(waiting);
+    const portions = takePortions(waiting, roomOf());
     if (portions.length === 0) return;
     calls += 1;
     schedule();
@@ -77,7 +91,10 @@ export function createBatcher(
   ): Promise<readonly EnqueueAnswer[]> {
     const startedAt = clock.monotonic();
     try {
-      const answers = await opened.call((storage) => storage.enqueue({ jobs, ...options }));
+      const answers = await opened.call((storage) => {
+        atOnce = storage.exchangesAtOnce ?? 1;
+        return storage.enqueue({ jobs, ...options });
+      });
       if (instrumentation !== undefined) {
         report(instrumentation, opened.queue, jobs, answers, clock.monotonic() - startedAt);
       }
@@ -100,9 +117,9 @@ export function createBatcher(
 }
 
 /** Takes out what fits into one call. */
-function takePortions(waiting: Waiting[]): Portion[] {
+function takePortions(waiting: Waiting[], size: number): Portion[] {
   const portions: Portion[] = [];
-  let room = batchSize;
+  let room = size;
   let done = 0;
   for (const of of waiting) {
     const count = Math.min(room, of.jobs.length - of.sent);

@@ -63,6 +63,7 @@ function connect(parts: WorkerParts, settings: WorkerSettings, crew: Crew): Link
     nextTick: () => crew.nextTick(),
     onTick: () => crew.tick(),
     onAnswer: (exchanged) => crew.accept(exchanged),
+    onHandOff: (jobs, session, claimedAt) => crew.receive(jobs, session, claimedAt),
     onLost: (reason) => crew.lose(reason),
     onError: (error) => notify(() => instrumentation?.onStoreError?.({ queue, operation: 'exchange', error })),
   });

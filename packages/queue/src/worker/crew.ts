@@ -12,7 +12,7 @@ import { createContext } from './context.ts';
 import { type Ending, endingOf, toSettlement } from './failure.ts';
 import type { Exchanged, Link, LossReason } from './link.ts';
 import { createPrefetch, type Prefetch } from './prefetch.ts';
-import { reportExchange, reportLost } from './report.ts';
+import { reportClaimed, reportExchange, reportLost } from './report.ts';
 import { type RunParts, runBatch, runOne } from './run.ts';
 import type { WorkerSettings } from './settings.ts';
 
@@ -137,6 +137,17 @@ export class Crew {
     if (answer.dueSchedules.length > 0 && !this.closed) this.#parts.onDueSchedules(answer.dueSchedules);
     // The answer to a call that was under way when the drain began may bring jobs: nobody would wait for them.
     if (this.closed) this.giveBack();
+    else this.#start();
+  }
+
+  /** Jobs that came without being asked for: who wants none any more gives them back. */
+  receive(jobs: readonly ClaimedJob[], session: string, claimedAt: number): void {
+    const unwanted = this.closed || this.paused || this.closedByGate;
+    const fences = new Set(jobs.map(({ fence }) => fence));
+    for (const job of jobs) this.#take(job, session, claimedAt);
+    const { instrumentation, queue } = this.#parts;
+    if (instrumentation !== undefined) reportClaimed(instrumentation, queue, jobs, 0);
+    if (unwanted) this.giveBack(({ job }) => fences.has(job.fence));
     else this.#start();
   }
 

@@ -1,8 +1,9 @@
 import { type Clock, defer, sleep } from '../clock.ts';
-import type { ExchangeAnswer, ExchangeRequest, QueueStorage } from '../contract/index.ts';
+import type { ClaimedJob, ExchangeAnswer, ExchangeRequest, QueueStorage } from '../contract/index.ts';
 import type { Opened } from '../opened.ts';
 import { createAlarm } from './alarm.ts';
 import { createFlight, type Flight } from './flight.ts';
+import { createOffers } from './offers.ts';
 import {
   createOutbox,
   mostSettlements,
@@ -61,6 +62,8 @@ export interface LinkParts {
   /** Called at each wake-up, before anything else. */
   readonly onTick: () => void;
   readonly onAnswer: (exchanged: Exchanged) => void;
+  /** Jobs came without being asked for, because the worker had offered to take some. */
+  readonly onHandOff: (jobs: readonly ClaimedJob[], session: string, claimedAt: number) => void;
   readonly onLost: (reason: LossReason) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -79,6 +82,13 @@ export function createLink(parts: LinkParts): Link {
   const { clock, opened } = parts;
   const outbox = createOutbox();
   const alarm = createAlarm(clock, () => wake());
+  const offers = createOffers({
+    clock,
+    within: parts.pollInterval,
+    onJobs: (jobs, of, claimedAt) => {
+      if (of === session && holdsLease()) parts.onHandOff(jobs, of.id, claimedAt);
+    },
+  });
   let session = newSession();
   let flight: Flight = createFlight();
   let deferred = false;
@@ -117,6 +127,7 @@ export function createLink(parts: LinkParts): Link {
     session = newSession();
     // Calls of the old session may still be under way; their answers will be about leases that are over.
     flight = createFlight();
+    offers.stop();
     promising = true;
     refuseExtensions(outbox.drop());
     parts.onLost(reason);
@@ -195,8 +206,8 @@ export function createLink(parts: LinkParts): Link {
   async function exchange(claim: number, end: boolean, leave: () => void): Promise<boolean> {
     const mine = session;
     const parcel = outbox.take();
-    const request = makeRequest(mine, claim, end, parcel);
     const sentAt = clock.monotonic();
+    const request = makeRequest(mine, claim, end, parcel, sentAt);
     const hintsBefore = hints;
     try {
       const storage = await opened.storage();
@@ -218,14 +229,19 @@ export function createLink(parts: LinkParts): Link {
     }
   }
 
-  function makeRequest(mine: Session, claim: number, end: boolean, parcel: Parcel): ExchangeRequest {
+  function makeRequest(mine: Session, claim: number, end: boolean, parcel: Parcel, sentAt: number): ExchangeRequest {
+    offers.withdraw();
+    const call = mine.nextCall();
+    // Beside another call an offer would be over as soon as it is made.
+    const offer = claim > 0 && flight.size === 1 ? offers.make(mine, sentAt) : undefined;
     return {
       session: mine.id,
       begin: !mine.begun,
       lease: parts.lease,
-      call: mine.nextCall(),
+      call,
       lostCalls: [...mine.lostCalls],
       claim,
+      ...(offer !== undefined && { offer }),
       housekeeping,
       end,
       ...toRequest(parcel),
@@ -246,7 +262,11 @@ export function createLink(parts: LinkParts): Link {
     mine.renewed(sentAt);
     // The answer may come so late that its lease is over already, and the session with it.
     if (mine !== session || !holdsLease()) return;
-    if (!request.end) session.keepAlive(storage);
+    if (!request.end) {
+      session.keepAlive(storage);
+      offers.listen(storage, session);
+    }
+    offers.answered(request, answer);
     session.lostCalls = session.lostCalls.filter((call) => !request.lostCalls.includes(call));
     promising = hinted || answer.more || (promising && request.claim === 0);
     if (request.claim > 0) deep = answer.more;
@@ -284,6 +304,7 @@ export function createLink(parts: LinkParts): Link {
     }
     alarm.clear();
     unwatch?.();
+    offers.stop();
     await session.stop();
   }
 

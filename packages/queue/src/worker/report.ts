@@ -1,4 +1,5 @@
 import type { ExchangeAnswer } from '../contract/exchange.ts';
+import type { ClaimedJob } from '../contract/job.ts';
 import type { LeaseLostEvent, QueueInstrumentation, SettledEvent } from '../instrumentation.ts';
 import { notify } from '../produce/batcher.ts';
 import type { Attempt } from './attempt.ts';
@@ -17,17 +18,7 @@ export function reportExchange(
   { answer, parcel, tripMs }: Exchanged,
   now: number,
 ): void {
-  if (answer.claimed.length > 0 && hooks.onClaimed !== undefined) {
-    const jobs = answer.claimed.map(({ id, name, tenant, attempt, fence, waitMs }) => ({
-      id,
-      name,
-      tenant,
-      attempt,
-      fence,
-      waitMs,
-    }));
-    notify(() => hooks.onClaimed?.({ queue, jobs, durationMs: tripMs }));
-  }
+  reportClaimed(hooks, queue, answer.claimed, tripMs);
   if (parcel.settle.length > 0 && hooks.onSettled !== undefined) {
     const jobs = parcel.settle.map((one, index) =>
       settledEvent(one, one.again ? 'applied' : (answer.settled[index] ?? 'stale'), now),
@@ -35,6 +26,25 @@ export function reportExchange(
     notify(() => hooks.onSettled?.({ queue, jobs }));
   }
   if (didSomething(answer.swept)) notify(() => hooks.onSwept?.({ queue, ...answer.swept }));
+}
+
+/** Says which jobs have come, and how long they were asked for. */
+export function reportClaimed(
+  hooks: QueueInstrumentation,
+  queue: string,
+  claimed: readonly ClaimedJob[],
+  durationMs: number,
+): void {
+  if (claimed.length === 0 || hooks.onClaimed === undefined) return;
+  const jobs = claimed.map(({ id, name, tenant, attempt, fence, waitMs }) => ({
+    id,
+    name,
+    tenant,
+    attempt,
+    fence,
+    waitMs,
+  }));
+  notify(() => hooks.onClaimed?.({ queue, jobs, durationMs }));
 }
 
 /** Written out, since it happens to every job: spreading costs more than all else that is done for an event. */

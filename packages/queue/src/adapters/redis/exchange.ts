@@ -1,4 +1,11 @@
-import type { ClaimedJob, ExchangeAnswer, ExchangeRequest, FencedOutcome, Settlement } from '../../contract/index.ts';
+import type {
+  ClaimedJob,
+  ExchangeAnswer,
+  ExchangeRequest,
+  FencedOutcome,
+  HandOff,
+  Settlement,
+} from '../../contract/index.ts';
 import { claimedJob, unescapeField } from './body.ts';
 import type { Argument } from './client.ts';
 
@@ -32,6 +39,7 @@ export function exchangeArguments(request: ExchangeRequest): Argument[] {
   const { settle, extend, progress, lostCalls } = request;
   const args: Argument[] = [request.session, request.begin ? 1 : 0, request.lease, request.call, request.claim];
   args.push(request.housekeeping, request.end ? 1 : 0, lostCalls.length, settle.length, extend.length, progress.length);
+  args.push(request.offer?.call ?? 0, request.offer?.within ?? 0);
   args.push(...lostCalls);
   if (settle.length > 0) args.push(settlementsText(settle));
   for (const { jobId, fence, visibility } of extend) args.push(jobId, fence, visibility);
@@ -88,6 +96,13 @@ export function exchangeAnswer(request: ExchangeRequest, reply: unknown): Exchan
     dueSchedules: due,
     swept: { promoted, expired: groups(expired, 5).map(expiredLease), forgotten },
   };
+}
+
+/** A message of the hand-off script; see lua/hand-off.ts. */
+export function handOffOf(message: string): HandOff {
+  const [call, time, firstFence, claimed] = JSON.parse(message) as [string, string, string, string[]];
+  const now = Number(time);
+  return { call: Number(call), now, jobs: claimedJobs(claimed, Number(firstFence), now) };
 }
 
 function outcomes(length: number, marks: string): FencedOutcome[] {

@@ -4,6 +4,8 @@ import { type RedisClient, silence } from './client.ts';
 /** Listens for hints on a connection of its own, made when somebody watches for the first time. */
 export interface Hints {
   watch(listener: (hint: Hint) => void): () => void;
+  /** Listens on a channel of its own, over the same connection. */
+  listen(channel: string, listener: (message: string) => void): () => void;
   close(): void;
 }
 
@@ -18,13 +20,15 @@ function unref(client: RedisClient): void {
 /** Hints of one channel. A lost connection loses hints; the client connects and subscribes again by itself. */
 export function createHints(client: RedisClient, channel: string): Hints {
   const listeners = new Set<(hint: Hint) => void>();
+  const channels = new Map<string, (message: string) => void>();
   let subscriber: RedisClient | undefined;
 
   function listen(): RedisClient {
     const connection = client.duplicate();
     silence(connection);
     connection.on('connect', () => unref(connection));
-    connection.on('message', (_channel, text) => {
+    connection.on('message', (from, text) => {
+      channels.get(String(from))?.(String(text));
       if (known.has(String(text))) for (const listener of listeners) listener(text as Hint);
     });
     connection.subscribe(channel).catch(() => undefined);
@@ -37,8 +41,18 @@ export function createHints(client: RedisClient, channel: string): Hints {
       subscriber ??= listen();
       return () => void listeners.delete(listener);
     },
+    listen(own, listener) {
+      subscriber ??= listen();
+      channels.set(own, listener);
+      subscriber.subscribe(own).catch(() => undefined);
+      return () => {
+        channels.delete(own);
+        subscriber?.unsubscribe(own).catch(() => undefined);
+      };
+    },
     close() {
       listeners.clear();
+      channels.clear();
       subscriber?.disconnect();
       subscriber = undefined;
     },

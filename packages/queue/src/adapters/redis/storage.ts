@@ -10,7 +10,7 @@ import { QueueClosedError, UnsupportedError } from '../../errors.ts';
 import type { Argument, RedisClient } from './client.ts';
 import { control } from './control.ts';
 import { enqueueAnswers, enqueueArguments, enqueueChunk, enqueueRefused } from './enqueue.ts';
-import { exchangeAnswer, exchangeArguments } from './exchange.ts';
+import { exchangeAnswer, exchangeArguments, handOffOf } from './exchange.ts';
 import { createHints } from './hints.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import { runScript, type ScriptName } from './scripts.ts';
@@ -92,6 +92,7 @@ export function openStorage({ queue, prefix, client, guard, persist, create, kee
           ) as Promise<ControlAnswer<Op>>),
     exchangesAtOnce: 2,
     watch: hints.watch,
+    handOffs: (session, listener) => hints.listen(`${prefix}to:${session}`, (message) => listener(handOffOf(message))),
     ...(keepAlive !== undefined && { keepAlive }),
     close: async () => {
       closed = true;

@@ -7,6 +7,8 @@ import { lua } from './lua.ts';
  */
 export const enqueueHead: string = lua`
 local RETRY_AFTER = 1000
+-- Whom jobs are handed to, if anybody.
+local session, callNumber
 local atomic = ARGV[1] == '1'
 local answers, ordinary = {}, true
 
@@ -221,6 +223,7 @@ for _, request in ipairs(requests) do
   answers[#answers + 1] = answer
 end
 flushPlain()
+if Q.offers[1] and hints.ready then handOff() end
 save()
 if ordinary then return 1 end
 return answers

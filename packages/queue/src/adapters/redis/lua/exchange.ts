@@ -1,11 +1,14 @@
 import { lua } from './lua.ts';
 
-/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes; then these, all settlements in one text. */
+/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes, call of the offer (0: none), its time; then these, all settlements in one text. */
 export const exchangeHead: string = lua`
 local session, begin, leaseTime, callNumber = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
 local want, housekeeping, ending = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local offerCall, offerWithin = tonumber(ARGV[12]), tonumber(ARGV[13])
 local lostCount, settleCount, extendCount, progressCount = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local HEAD = 11
+local HEAD = 13
+-- More idle workers than this hear of new jobs by a hint.
+local MOST_OFFERS = 30
 -- Ids that this call has settled.
 local seen = {}
 `;
@@ -51,6 +54,13 @@ local function openSession()
   return packed and cmsgpack.unpack(packed) or { 0, 0, false, false }
 end
 
+-- An offer (see lua/hand-off.ts) is over with the session's next call. Answers its call, if nobody has taken it.
+local function withdrawOffer()
+  for i, offer in ipairs(Q.offers) do
+    if offer[1] == session then return table.remove(Q.offers, i)[4] end
+  end
+end
+
 -- Milliseconds until the first thing known; -1: nothing.
 local function nextDue()
   local _, untilTime = holdOfQueue()
@@ -78,7 +88,12 @@ local at = HEAD + lostCount + (settleCount > 0 and 1 or 0)
 local settled = settleCount > 0 and settleAll(ARGV[at]) or ''
 local extended = extendCount > 0 and rare().extendAll(at, extendCount) or ''
 local progressed = progressCount > 0 and rare().noteProgress(at + extendCount * 3, progressCount) or ''
-if lostCount > 0 or callNumber <= info[1] then rare().returnCalls(info) end
+local withdrawn = #Q.offers > 0 and withdrawOffer()
+if lostCount == 1 and callNumber > info[1] and ARGV[HEAD + 1] == tostring(withdrawn) then
+  info[2] = math.max(info[2], withdrawn)
+elseif lostCount > 0 or callNumber <= info[1] then
+  rare().returnCalls(info)
+end
 info[1] = math.max(info[1], callNumber)
 info[3], info[4] = ending, ending
 call('HSET', P .. 'si', session, cmsgpack.pack(info))
@@ -89,6 +104,9 @@ local claimed, firstFence, more = {}, '0', false
 if want > 0 and not ending and callNumber > info[2] then
   more = claiming().claimUpTo(want)
   claimed, firstFence = claiming().claimed, claiming().writeLeases()
+end
+if offerCall > 0 and not ending and #claimed < want * 2 and #Q.offers < MOST_OFFERS then
+  table.insert(Q.offers, { session, want - #claimed / 2, now + offerWithin, offerCall })
 end
 saveTenants()
 saveQueue(want > 0 and #claimed < want * 2)

@@ -6,6 +6,7 @@ import { controlLook } from './control-look.ts';
 import { enqueueHead, enqueueMain, enqueueSpecial } from './enqueue.ts';
 import { exchangeHead, exchangeMain, exchangeRare } from './exchange.ts';
 import { finish } from './finish.ts';
+import { handOff } from './hand-off.ts';
 import { jobs } from './jobs.ts';
 import { lazily } from './lazily.ts';
 import { leases } from './leases.ts';
@@ -25,9 +26,13 @@ const core = [queueState, tenantRows, limits, readyLines];
 const ofJobs = [jobs, finish];
 const operations = [leases, schedules, controlJobs, controlLimits, controlLook];
 
+const claimingLazily = lazily('claiming', [claim], ['claimUpTo', 'claimed', 'writeLeases']);
+
 const enqueueing = [
   enqueueHead,
   lazily('rare', [...ofJobs, schedules, enqueueSpecial], ['enqueueSpecial', 'moveSchedule']),
+  claimingLazily,
+  handOff,
   enqueueMain,
 ];
 
@@ -47,7 +52,7 @@ const exchanging = [
       'cancelRequests',
     ],
   ),
-  lazily('claiming', [claim], ['claimUpTo', 'claimed', 'writeLeases']),
+  claimingLazily,
   settle,
   exchangeMain,
 ];

@@ -8,7 +8,7 @@ if packed then return cmsgpack.unpack(packed).layout end
 local function kept() return { count = 0, bytes = 0 } end
 redis.call('SET', key, cmsgpack.pack({
   layout = LAYOUT, settings = cjson.decode(ARGV[1]), paused = false, hungry = false,
-  due = 0, hintAt = 0, graves = 0, memos = 0, asked = 0, fence = 0, number = 0, vclock = 0, tat = 0, ready = 0, delayed = 0, leased = 0, waitingBytes = 0,
+  offers = {}, due = 0, hintAt = 0, graves = 0, memos = 0, asked = 0, fence = 0, number = 0, vclock = 0, tat = 0, ready = 0, delayed = 0, leased = 0, waitingBytes = 0,
   succeeded = kept(), dead = kept(), cancelled = kept(),
 }))
 return LAYOUT
