@@ -69,6 +69,22 @@ const mutants: readonly Mutant[] = [
     seen: /never ended/,
   },
   {
+    invariant: 'every job ends',
+    bug: 'jobs handed over in a lost message stay leased to a living session',
+    file: 'worker/offers.ts',
+    find: 'standing?.session.lostCalls.push(standing.call);',
+    put: '',
+    seen: /never ended/,
+  },
+  {
+    invariant: 'what is run is leased',
+    bug: 'jobs of an offer that is over are taken when their message comes late',
+    file: 'worker/offers.ts',
+    find: ' || offer.call !== handOff.call',
+    put: '',
+    seen: /has not been told|two live fences/,
+  },
+  {
     invariant: 'every parent starts',
     bug: 'a parent is not told of its last child',
     file: 'adapters/engine/finish.ts',

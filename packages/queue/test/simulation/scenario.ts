@@ -1,8 +1,12 @@
 import type {
   AdapterContext,
+  Clock,
   createQueue,
   defineJob,
+  ExchangeAnswer,
+  ExchangeRequest,
   HandlerContext,
+  HandOff,
   JobDefinition,
   Queue,
   QueueAdapter,
@@ -40,6 +44,15 @@ const anything: StandardSchemaV1<number> = {
 
 type TypedQueue = Queue<readonly [JobDefinition<'work', typeof anything>, JobDefinition<'watched', typeof anything>]>;
 
+/** An offer in the store. */
+interface StandingOffer {
+  readonly call: number;
+  readonly most: number;
+  readonly until: number;
+  readonly lease: number;
+  readonly clock: Clock;
+}
+
 /** A handler that is running. */
 interface Running {
   readonly process: Process;
@@ -65,6 +78,9 @@ class Scenario {
   readonly #adapter: QueueAdapter;
   readonly #faults: Faults;
   readonly #running = new Map<string, Set<Running>>();
+  /** Sessions that have offered to be handed jobs, and who listens for them. */
+  readonly #offers = new Map<string, StandingOffer>();
+  readonly #receivers = new Map<string, (handOff: HandOff) => void>();
   #processes = 0;
 
   constructor(random: () => number, subject: Subject) {
@@ -213,20 +229,56 @@ class Scenario {
           this.#call(process, async () => {
             const answers = await storage.enqueue(request);
             this.#model.enqueued(request.jobs, answers);
+            await this.#handOff(storage);
             return answers;
           }),
         exchange: (request) =>
           this.#call(process, async () => {
+            this.#offers.delete(request.session);
             const answer = await storage.exchange(request);
             this.#model.exchanged(request, answer);
+            this.#noteOffer(process, request, answer);
             return answer;
           }),
         control: (operation, input) => this.#call(process, () => storage.control(operation, input)),
+        handOffs: (session, listener) => {
+          this.#receivers.set(session, listener);
+          return () => void this.#receivers.delete(session);
+        },
         // Hints may be lost: here all of them are.
         watch: () => () => undefined,
       };
     };
     return { ...this.#adapter, open };
+  }
+
+  #noteOffer(
+    { clock }: Process,
+    { session, offer, claim, lease: time }: ExchangeRequest,
+    answer: ExchangeAnswer,
+  ): void {
+    if (offer === undefined || answer.session === 'lost' || answer.claimed.length >= claim) return;
+    const until = this.#world.time() + offer.within;
+    this.#offers.set(session, { call: offer.call, most: claim - answer.claimed.length, until, lease: time, clock });
+  }
+
+  /** The memory adapter hands nothing over: a claim in the name of the session that offered, and a message that may be late, or lost. */
+  async #handOff(storage: QueueStorage): Promise<void> {
+    const [first] = this.#offers;
+    if (first === undefined) return;
+    const [session, { call, most, until, lease: time, clock }] = first;
+    this.#offers.delete(session);
+    if (until < this.#world.time()) return;
+    const request: ExchangeRequest = {
+      ...{ session, begin: false, lease: time, call, lostCalls: [], claim: most, settle: [], extend: [], progress: [] },
+      ...{ housekeeping: 0, end: false },
+    };
+    const answer = await storage.exchange(request);
+    this.#model.exchanged(request, answer);
+    if (answer.claimed.length === 0 || this.#chance(0.3)) return;
+    const late = this.#chance(0.3) ? 500 : 0;
+    const handOff = { call, now: answer.now, jobs: answer.claimed };
+    clock.setTimeout(() => this.#receivers.get(session)?.(handOff), late + this.#random() * 15);
   }
 
   #call<T>(process: Process, effect: () => Promise<T>): Promise<T> {
