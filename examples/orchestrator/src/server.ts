@@ -7,13 +7,16 @@ import type { Database } from './db/schema.ts';
 import { openGateway } from './gateway/open.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
+import { watchParts } from './observe/parts.ts';
+import { traceRequests } from './observe/requests.ts';
+import { createRunObserver } from './observe/runs.ts';
+import { countDeliveries } from './observe/webhooks.ts';
 import { openObservability, openParts, type Parts } from './parts.ts';
 import { startApi } from './roles/api.ts';
 import { startCi } from './roles/ci.ts';
 import { startJanitor } from './roles/janitor.ts';
 import type { Role } from './roles/role.ts';
 import { startWorker } from './roles/worker.ts';
-import { createRunObserver, watchRuns } from './run-metrics.ts';
 import { createOutboxRelay, type Dispatch } from './runs/outbox.ts';
 import { enqueueDispatches } from './runs/queue.ts';
 import { openSubmissions } from './runs/submissions.ts';
@@ -37,7 +40,7 @@ export async function startOrchestrator(config: Config): Promise<Orchestrator> {
   try {
     const parts = await openParts(config, closing, observability);
     const url = await startRoles(parts, closing);
-    watchHealth(parts);
+    watchParts(parts);
     const close = async (): Promise<void> => {
       observability.health.drain();
       if (config.drainDelay > 0) await sleep(config.drainDelay);
@@ -48,16 +51,6 @@ export async function startOrchestrator(config: Config): Promise<Orchestrator> {
     await closing.run();
     throw error;
   }
-}
-
-/** Readiness needs the database and the queue; gauges are read when somebody asks for them. */
-function watchHealth({ observability, database, queue }: Parts): void {
-  const { health } = observability;
-  health.check('database', async () => void (await database.pool.query('SELECT 1')));
-  health.check('queue', async (signal) => void (await queue.inspect.counts({ signal })));
-  observability.watchQueue(queue);
-  watchRuns(observability, database.db);
-  health.started();
 }
 
 /**
@@ -79,6 +72,7 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
     limits: parts.limits,
     url: () => config.gatewayUrl ?? url,
     instrumentation: observability.rateLimit,
+    onCost: (provider, model, cost) => observability.runs.cost.add(cost / 1e6, provider, model),
     onError,
   });
   const api = plays('api') ? await openApi(parts, closing, onError) : undefined;
@@ -89,7 +83,7 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
     operations: observability.fetchHandler,
     onInternalError: onError,
   });
-  const http = await listen(app.fetch, config.host, config.port);
+  const http = await listen(traceRequests(observability, app.fetch), config.host, config.port);
   url = http.url;
   closing.add('http', () => http.close(config.drainTimeout));
   if (api) start(api);
@@ -106,10 +100,15 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   return url;
 }
 
-function webhookOf({ config, database, relay }: Parts): (request: Request) => Promise<Response> {
+function webhookOf({ config, database, relay, observability }: Parts): (request: Request) => Promise<Response> {
   const db = database.db.withTables<Omit<CiDatabase, keyof Database>>();
-  const onStored = (): void => relay.publish({ kind: 'webhook', runId: '' });
-  return (request) => receiveWebhook(request, { db, secrets: config.webhookSecrets, onStored });
+  return countDeliveries(observability, (request, onNew) => {
+    const onStored = (): void => {
+      onNew();
+      relay.publish({ kind: 'webhook', runId: '' });
+    };
+    return receiveWebhook(request, { db, secrets: config.webhookSecrets, onStored });
+  });
 }
 
 async function openApi(
@@ -117,9 +116,9 @@ async function openApi(
   closing: Closing,
   onError: (error: unknown) => void,
 ): Promise<ReturnType<typeof startApi>> {
-  const { config, database, queue, relay, objects, workspaces } = parts;
-  const submissions = await openSubmissions(database, parts.observability.idempotency);
+  const { config, database, queue, relay, objects, workspaces, observability } = parts;
+  const submissions = await openSubmissions(database, observability.idempotency);
   closing.add('submissions', submissions.close);
   const resolveRef = (repo: string, ref: string, signal: AbortSignal) => workspaces.resolve({ repo, ref, signal });
-  return startApi({ config, db: database.db, queue, relay, objects, submissions, resolveRef, onError });
+  return startApi({ config, db: database.db, queue, relay, objects, submissions, resolveRef, observability, onError });
 }

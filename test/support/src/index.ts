@@ -21,6 +21,8 @@ export {
   ServerStartError,
   startServerProcess,
 } from './process/server-process.ts';
+export { type PrometheusPrograms, prometheusPrograms } from './prometheus/programs.ts';
+export { type Prometheus, startPrometheus } from './prometheus/server.ts';
 export { type Proxy, type ProxyOptions, startProxy } from './proxy.ts';
 export { type RedisCluster, startRedisCluster } from './redis/cluster.ts';
 export { RedisMissingError } from './redis/provision.ts';

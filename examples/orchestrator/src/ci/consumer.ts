@@ -15,6 +15,8 @@ export interface ConsumerOptions {
   readonly onRollup: (tx: Kysely<CiDatabase>, change: RollupChange) => Promise<void>;
   /** Something else happened to a repository; runs in the transaction of its delivery. */
   readonly onNews: (tx: Kysely<CiDatabase>, news: RepositoryNews) => Promise<void>;
+  /** A delivery told of a state that is so many milliseconds old. @default nobody */
+  readonly onDelivered?: (delay: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -33,12 +35,15 @@ export function createConsumer(options: ConsumerOptions): Loop {
 async function apply(
   tx: Kysely<CiDatabase>,
   { event, body, receivedAt }: Delivery,
-  { onRollup, onNews }: ConsumerOptions,
+  { onRollup, onNews, onDelivered }: ConsumerOptions,
 ): Promise<void> {
   const payload: unknown = JSON.parse(body.toString());
-  for (const change of await saveObservations(tx, observationsIn(event, payload))) {
+  const observations = observationsIn(event, payload);
+  for (const change of await saveObservations(tx, observations)) {
     if (change.changed) await onRollup(tx, change);
   }
+  const newest = Math.max(...observations.map(({ observedAt }) => observedAt));
+  if (receivedAt && Number.isFinite(newest)) onDelivered?.(receivedAt.getTime() - newest);
   const news = repositoryNewsIn(event, payload);
   if (news) await onNews(tx, news);
   const repoId = (payload as { repository?: { id?: unknown } } | null)?.repository?.id;

@@ -5,7 +5,7 @@ import type { Relay } from '../relay/relay.ts';
 import { isTerminal } from '../runs/states.ts';
 import { type Cursor, formatCursor, isAhead } from './cursor.ts';
 import { encodeNews, type Frame } from './frame.ts';
-import { readNews } from './read.ts';
+import { type RunNews, readNews } from './read.ts';
 
 /** Where the events of one reader go. */
 export interface EventSink {
@@ -39,6 +39,8 @@ export interface EventHub {
 
 interface Reader {
   cursor: Cursor;
+  /** It had everything that there was; what comes now is news. */
+  live: boolean;
   /** Heartbeats in which it took nothing of what it had been given; 0 while it takes. */
   full: number;
   readonly sink: EventSink;
@@ -52,6 +54,14 @@ interface Audience {
   again: boolean;
 }
 
+/** Told what happens to streams. */
+export interface HubObserver {
+  /** So many streams were ended by this process: their readers took nothing, or it ends itself. */
+  dropped(reason: 'slow' | 'shutdown', count: number): void;
+  /** Something was read here so many milliseconds after it was stored, for a reader that had all before it. */
+  arrived(lag: number): void;
+}
+
 export interface EventHubOptions {
   readonly db: Kysely<Database>;
   readonly relay: Relay;
@@ -59,6 +69,8 @@ export interface EventHubOptions {
   /** Milliseconds between comments on a stream, by which proxies and clients see that it lives. @default 15_000 */
   readonly heartbeat?: number;
   readonly onError: (error: unknown) => void;
+  /** @default nobody */
+  readonly observer?: HubObserver;
 }
 
 /** A comment: no client sees it. */
@@ -79,7 +91,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
     audience.again = true;
     if (audience.reading) return;
     audience.reading = true;
-    void tellAll(options.db, audience, (reader) => leave(audience, reader))
+    void tellAll(options, audience, (reader) => leave(audience, reader))
       .catch(options.onError)
       .finally(() => {
         audience.reading = false;
@@ -90,6 +102,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
       for (const reader of stuckAfterBeat(audience)) {
         leave(audience, reader);
         reader.sink.cut();
+        options.observer?.dropped('slow', 1);
       }
     }
   };
@@ -108,7 +121,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
   return {
     follow(runId, after, sink) {
       const audience = audiences.get(runId) ?? { runId, readers: new Set(), reading: false, again: false };
-      const reader: Reader = { cursor: after, full: 0, sink };
+      const reader: Reader = { cursor: after, live: false, full: 0, sink };
       audiences.set(runId, audience);
       audience.readers.add(reader);
       readers += 1;
@@ -128,6 +141,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
       unsubscribe();
       clearInterval(heart);
       await poll.stop();
+      if (readers > 0) options.observer?.dropped('shutdown', readers);
       for (const audience of [...audiences.values()]) for (const reader of [...audience.readers]) reader.sink.end();
       audiences.clear();
       readers = 0;
@@ -136,18 +150,32 @@ export function createEventHub(options: EventHubOptions): EventHub {
 }
 
 /** Tells every reader that can take it what is new, until nothing is. */
-async function tellAll(db: Kysely<Database>, audience: Audience, leave: (reader: Reader) => void): Promise<void> {
+async function tellAll(
+  { db, observer }: EventHubOptions,
+  audience: Audience,
+  leave: (reader: Reader) => void,
+): Promise<void> {
   while (audience.again) {
     audience.again = false;
     for (const group of equallyFar(audience.readers)) {
       const after = group[0]?.cursor;
       if (!after) continue;
-      const frames = encodeNews(await readNews(db, audience.runId, after));
-      if (frames.length === 0) continue;
+      const news = await readNews(db, audience.runId, after);
+      const [first] = news;
+      if (first === undefined) {
+        for (const reader of group) reader.live = true;
+        continue;
+      }
+      if (group[0]?.live) observer?.arrived(Date.now() - storedAt(first).getTime());
+      const frames = encodeNews(news);
       audience.again = true;
       for (const reader of group) if (audience.readers.has(reader) && tell(reader, frames)) leave(reader);
     }
   }
+}
+
+function storedAt(news: RunNews): Date {
+  return news.kind === 'state' ? news.event.created_at : news.chunk.storedAt;
 }
 
 /** True when the run has ended and the reader was told all of it. */

@@ -26,6 +26,8 @@ export interface OpenGatewayOptions {
   /** Where this process's gateway is reached by its agents. */
   readonly url: () => string;
   readonly instrumentation: RateLimitInstrumentation;
+  /** Told what each call cost, in millionths of a US dollar. @default nobody */
+  readonly onCost?: (provider: ProviderName, model: string, cost: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -33,16 +35,17 @@ const presets: Readonly<Record<ProviderName, (options: ProviderOptions) => Provi
 const prices = { anthropic: anthropicPrices, openai: openaiPrices, gemini: geminiPrices };
 
 /** The gateway of this process: the accounts of its configuration behind limits, breaker, retries and budgets. */
-export function openGateway({ config, db, limits, url, instrumentation, onError }: OpenGatewayOptions): Gateway {
+export function openGateway(options: OpenGatewayOptions): Gateway {
+  const { config, db, limits, url, instrumentation, onCost, onError } = options;
   const budgets = createBudgets(db);
-  const options: ProviderOptions = {
+  const shared: ProviderOptions = {
     store: limits,
     storeTimeout: limitsTimeout,
     budget: { scopes: budgets.scopes },
     instrumentation,
   };
   const providers = Object.fromEntries(
-    (Object.keys(presets) as ProviderName[]).map((name) => [name, presets[name](options)]),
+    (Object.keys(presets) as ProviderName[]).map((name) => [name, presets[name](shared)]),
   ) as Record<ProviderName, Provider>;
   return createGateway({
     url,
@@ -53,6 +56,7 @@ export function openGateway({ config, db, limits, url, instrumentation, onError 
       providers[provider].with({ tenant: tenantId, run: runId })(request),
     onUsage(caller, model, usage) {
       const cost = costOfCall(caller.provider, model, usage);
+      onCost?.(caller.provider, model, cost);
       bookUsage(db, caller, model, usage, cost).catch(onError);
     },
   });

@@ -1,3 +1,4 @@
+import type { Observability } from '@millrace/observability';
 import type { Kysely } from 'kysely';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/schema.ts';
@@ -7,6 +8,7 @@ import { createPreflight, type ResolveRef } from '../http/preflight.ts';
 import { streamPlaces } from '../http/stream-places.ts';
 import type { Submissions } from '../http/submissions.ts';
 import type { ObjectStore } from '../objects/store.ts';
+import { countRefusals, createHubObserver, watchStreams } from '../observe/streams.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { RunQueue } from '../runs/queue.ts';
 import type { Role } from './role.ts';
@@ -19,15 +21,21 @@ export interface ApiParts {
   readonly objects: ObjectStore;
   readonly submissions: Submissions;
   readonly resolveRef: ResolveRef;
+  readonly observability: Observability;
   readonly onError: (error: unknown) => void;
 }
 
 /** The role `api`: what the routes need. It keeps no state, so any number of them may run. */
 export function startApi(parts: ApiParts): Role & { readonly context: ApiContext } {
-  const { config } = parts;
-  const hub = createEventHub({ ...parts, pollInterval: config.pollInterval });
+  const { config, observability } = parts;
+  const hub = createEventHub({
+    ...parts,
+    pollInterval: config.pollInterval,
+    observer: createHubObserver(observability),
+  });
+  watchStreams(observability, hub);
   const preflight = createPreflight({ protocols: config.repoProtocols, resolve: parts.resolveRef });
-  const streams = streamPlaces(config.apiStreams);
+  const streams = countRefusals(observability, streamPlaces(config.apiStreams));
   return {
     name: 'api',
     context: { ...parts, hub, preflight, streams },

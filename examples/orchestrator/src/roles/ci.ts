@@ -1,3 +1,4 @@
+import type { Observability } from '@millrace/observability';
 import type { Store } from '@millrace/ratelimit';
 import type { Kysely } from 'kysely';
 import { ciTables, settleByRollup, settleWithoutChecks } from '../ci/await-checks.ts';
@@ -12,6 +13,7 @@ import type { Config } from '../config.ts';
 import type { Database } from '../db/schema.ts';
 import type { Forges } from '../forge/open.ts';
 import type { Loop } from '../loop.ts';
+import { type CheckObserver, createCheckObserver } from '../observe/checks.ts';
 import type { Relay } from '../relay/relay.ts';
 import { isWaitedFor } from '../runs/checked.ts';
 import type { Role } from './role.ts';
@@ -23,12 +25,14 @@ export interface CiParts {
   readonly forges: Forges;
   /** Shares between processes what asking the forge may cost. */
   readonly limits: Store;
+  readonly observability: Observability;
   readonly onError: (error: unknown) => void;
 }
 
 /** Finds out what the forge says about commits, by its webhooks or by asking, and ends the runs that waited for it. */
 export function startCi(parts: CiParts): Role {
   const { db, relay, config, onError } = parts;
+  const observer = createCheckObserver(parts.observability);
   const announce = (runIds: readonly string[]): void => {
     for (const runId of runIds) {
       relay.publish({ kind: 'run', runId });
@@ -40,12 +44,16 @@ export function startCi(parts: CiParts): Role {
     pollInterval: config.pollInterval,
     onError,
     async onRollup(tx, { rollup, ...commit }) {
-      announce(await settleByRollup(plain(tx), commit, rollup, 'webhook'));
+      observer.news('webhook');
+      const settled = await settleByRollup(plain(tx), commit, rollup, 'webhook');
+      await observer.settled(plain(tx), settled, 'webhook');
+      announce(settled);
       if (rollup.state === 'success') poller.wake();
     },
+    onDelivered: observer.delivered,
     onNews: (tx, news) => applyNews(plain(tx), news, relay, announce),
   });
-  const poller = startPoller(parts, announce);
+  const poller = startPoller(parts, observer, announce);
   const loops: Loop[] = [consumer, poller];
   const { hookLog } = parts.forges;
   if (hookLog) {
@@ -66,6 +74,7 @@ export function startCi(parts: CiParts): Role {
 
 function startPoller(
   { db, config, forges, limits, onError }: CiParts,
+  observer: CheckObserver,
   announce: (runIds: readonly string[]) => void,
 ): Loop {
   const { noChecks, callsPerHour } = config.ci;
@@ -79,10 +88,12 @@ function startPoller(
     async onAnswer(tx, { repoId, sha, age }, rollup) {
       const commit = { repoId, sha };
       const over = rollup.state === 'none' && age >= noChecks;
-      const settled = over
+      const settled = await (over
         ? settleWithoutChecks(plain(tx), commit)
-        : settleByRollup(plain(tx), commit, rollup, 'answer');
-      announce(await settled);
+        : settleByRollup(plain(tx), commit, rollup, 'answer'));
+      if (settled.length > 0) observer.news('poll');
+      await observer.settled(plain(tx), settled, 'poll');
+      announce(settled);
     },
     onError,
   });

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Observability } from '@millrace/observability';
 import { sql } from 'kysely';
 import { openExecutor } from '../executors/open.ts';
 import { newId } from '../ids.ts';
@@ -20,6 +21,7 @@ const deadAfter = 60;
 
 export type WorkerParts = Omit<WorkerContext, 'workerId' | 'cancellations' | 'executor'> & {
   readonly queue: RunQueue;
+  readonly observability: Pick<Observability, 'context'>;
   readonly onError: (error: unknown) => void;
 };
 
@@ -47,7 +49,8 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
     {
       run: async (job, ctx) => {
         const hold = { runId: job.payload.runId, dispatch: job.payload.dispatch, fence: ctx.fence, workerId };
-        await executeRun(context, hold, ctx.signal);
+        const ids = { runId: hold.runId, tenant: job.tenant };
+        await parts.observability.context.run(ids, () => executeRun(context, hold, ctx.signal));
       },
     },
     { concurrency: slots, lease: config.workerLease, pollInterval: config.pollInterval },

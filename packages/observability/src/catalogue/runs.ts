@@ -39,6 +39,14 @@ export const runMetrics = {
     },
     advice: 'Parked grows: a budget, a breaker or a provider’s limit holds runs back.',
   },
+  cost: {
+    name: 'millrace_llm_cost_usd_total',
+    type: 'counter',
+    unit: 'usd',
+    help: 'What calls of models cost, by the providers’ list prices.',
+    labels: ['provider', 'model'],
+    advice: 'It grows faster than the runs: a model was changed, or prompts have become longer. Budgets bound it.',
+  },
   ciWait: {
     name: 'millrace_ci_wait_seconds',
     type: 'histogram',

@@ -2,12 +2,11 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { temporaryDirectory } from '@millrace/test-support';
+import { type PrometheusPrograms, prometheusPrograms, temporaryDirectory } from '@millrace/test-support';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { alerts, groupOrder } from '../../monitoring/rules.ts';
 import { createObservability } from '../../src/index.ts';
-import { type PrometheusPrograms, prometheusPrograms } from './prometheus.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 
 const run = promisify(execFile);

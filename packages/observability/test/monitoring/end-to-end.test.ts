@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { waitFor } from '@millrace/test-support';
+import { join } from 'node:path';
+import { startPrometheus, waitFor } from '@millrace/test-support';
 import { expect, it } from 'vitest';
 import { dashboardPlans } from '../../monitoring/dashboards/plans.ts';
 import { allMetrics, createObservability, defineMetric } from '../../src/index.ts';
 import { underLoad } from './load.ts';
-import { startPrometheus } from './server.ts';
 
 const questions = dashboardPlans.flatMap(({ title, rows }) =>
   rows.flatMap(({ panels }) =>
@@ -41,7 +41,10 @@ it('answers every panel of every dashboard when a real Prometheus scrapes a serv
   const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {
-    await using prometheus = await startPrometheus((server.address() as AddressInfo).port);
+    await using prometheus = await startPrometheus({
+      target: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+      rules: join(import.meta.dirname, '..', '..', 'rules', 'millrace.yml'),
+    });
     let silent = questions;
     const allAnswer = async (): Promise<boolean> => {
       const answers = await Promise.all(

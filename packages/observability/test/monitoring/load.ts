@@ -87,4 +87,8 @@ function runs({ runs: metrics }: Observability): void {
   metrics.active.set(2, 'running');
   metrics.ciUpdates.add(1, 'webhook');
   metrics.sseClients.set(4);
+  metrics.webhookDelay.observe(2);
+  metrics.ciWait.observe(60, 'webhook');
+  metrics.relayLag.observe(0.01);
+  metrics.cost.add(0.01, 'anthropic', 'm');
 }

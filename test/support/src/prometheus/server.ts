@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, startServerProcess, temporaryDirectory, waitFor } from '@millrace/test-support';
-import { prometheusPrograms } from './prometheus.ts';
+import { temporaryDirectory } from '../files.ts';
+import { freePort } from '../ports.ts';
+import { startServerProcess } from '../process/server-process.ts';
+import { waitFor } from '../wait.ts';
+import { prometheusPrograms } from './programs.ts';
 
 /** A Prometheus that scrapes one target every second. */
 export interface Prometheus extends AsyncDisposable {
@@ -15,19 +18,26 @@ export interface Prometheus extends AsyncDisposable {
   get(path: string): Promise<unknown>;
 }
 
-/** Starts a real Prometheus with the package's rules on a port of 127.0.0.1. */
-export async function startPrometheus(targetPort: number): Promise<Prometheus> {
+/** Starts a real Prometheus on a port of 127.0.0.1, with a file of rules, that scrapes the `/metrics` of one address. */
+export async function startPrometheus({
+  target,
+  rules,
+}: {
+  /** `host:port`. */
+  readonly target: string;
+  /** Path of the file. */
+  readonly rules: string;
+}): Promise<Prometheus> {
   const { prometheus } = await prometheusPrograms();
   const folder = await temporaryDirectory('prometheus');
   const port = await freePort();
-  const rules = join(import.meta.dirname, '..', '..', 'rules', 'millrace.yml');
   const config = join(folder.path, 'prometheus.yml');
   await writeFile(
     config,
     JSON.stringify({
       global: { scrape_interval: '1s', evaluation_interval: '1s' },
       rule_files: [rules],
-      scrape_configs: [{ job_name: 'example', static_configs: [{ targets: [`127.0.0.1:${targetPort}`] }] }],
+      scrape_configs: [{ job_name: 'example', static_configs: [{ targets: [target] }] }],
     }),
   );
   const data = join(folder.path, 'data');

@@ -1,7 +1,7 @@
 import type { Observability } from '@millrace/observability';
 import { type Kysely, sql } from 'kysely';
-import type { Database, RunRow } from './db/schema.ts';
-import { isTerminal, type RunState } from './runs/states.ts';
+import type { Database, RunRow } from '../db/schema.ts';
+import { isTerminal, type RunState } from '../runs/states.ts';
 
 /** Which phase of the metrics the time in a state belongs to. */
 const phaseOf = {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { cachedFolder } from '@millrace/test-support';
+import { cachedFolder } from '../cache.ts';
 
 const run = promisify(execFile);
 
