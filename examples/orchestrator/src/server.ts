@@ -17,8 +17,8 @@ import { startCi } from './roles/ci.ts';
 import { startJanitor } from './roles/janitor.ts';
 import type { Role } from './roles/role.ts';
 import { startWorker } from './roles/worker.ts';
-import { createOutboxRelay, type Dispatch } from './runs/outbox.ts';
-import { enqueueDispatches } from './runs/queue.ts';
+import { createOutboxRelay, type Dispatch, type DispatchAnswer } from './runs/outbox.ts';
+import { enqueueDispatch } from './runs/queue.ts';
 import { openSubmissions } from './runs/submissions.ts';
 
 /** A running orchestrator: the roles of its configuration, in this process. */
@@ -87,7 +87,12 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   url = http.url;
   closing.add('http', () => http.close(config.drainTimeout));
   if (api) start(api);
-  const enqueue = (dispatches: readonly Dispatch[]) => enqueueDispatches(queue, dispatches);
+  // One by one, so that each has a span of its own run; the queue sends them together all the same.
+  const enqueueOne = (dispatch: Dispatch): Promise<DispatchAnswer> =>
+    observability.context.run({ runId: dispatch.runId, tenant: dispatch.tenantId }, () =>
+      enqueueDispatch(queue, dispatch),
+    );
+  const enqueue = (dispatches: readonly Dispatch[]) => Promise.all(dispatches.map(enqueueOne));
   const outbox = createOutboxRelay({ db, relay, pollInterval, enqueue, onError });
   closing.add('outbox', outbox.stop);
   if (plays('janitor')) start(startJanitor({ db, queue, relay, workspaces, scratch, onError }));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OpenDatabase } from '../src/db/open.ts';
 import { memoryRelay } from '../src/relay/memory.ts';
 import { recoverLostRuns, resumeParkedRuns } from '../src/roles/janitor.ts';
-import { enqueueDispatches, jobIdOf, openRunQueue, type RunQueue } from '../src/runs/queue.ts';
+import { enqueueDispatch, jobIdOf, openRunQueue, type RunQueue } from '../src/runs/queue.ts';
 import { getRun } from '../src/runs/store.ts';
 import { type Hold, moveRun, takeRun } from '../src/runs/transition.ts';
 import { submit, testDatabase } from './support/database.ts';
@@ -53,7 +53,7 @@ test('a run whose job the queue does not know is handed over anew, and outranks 
 test('a run whose job waits in the queue is left alone', async () => {
   const id = await silentRun();
   const dispatch = { runId: id, dispatch: 1, tenantId: 'default', priority: 0, traceparent: null };
-  await enqueueDispatches(queue, [dispatch, dispatch]);
+  await Promise.all([dispatch, dispatch].map((one) => enqueueDispatch(queue, one)));
   expect((await queue.inspect.counts()).ready).toBe(1);
   expect(await recoverLostRuns({ db: database.db, queue })).toBe(0);
   expect(await run(id)).toMatchObject({ dispatch: 1 });

@@ -24,20 +24,20 @@ export function jobIdOf(runId: string, dispatch: number): string {
   return `${runId}.${dispatch}`;
 }
 
-export async function enqueueDispatches(queue: RunQueue, dispatches: readonly Dispatch[]): Promise<DispatchAnswer[]> {
-  const answers = await queue.enqueueMany(
-    dispatches.map(({ runId, dispatch, tenantId, priority, traceparent }) => ({
-      name: 'run' as const,
-      payload: { runId, dispatch },
+export async function enqueueDispatch(
+  queue: RunQueue,
+  { runId, dispatch, tenantId, priority, traceparent }: Dispatch,
+): Promise<DispatchAnswer> {
+  const answer = await queue.tryEnqueue(
+    'run',
+    { runId, dispatch },
+    {
       id: jobIdOf(runId, dispatch),
       tenant: tenantId,
       priority,
       ...(traceparent !== null && { traceparent }),
-    })),
+    },
   );
-  return answers.map((answer) =>
-    answer.status === 'rejected'
-      ? { accepted: false, retryAfter: answer.retryAfter }
-      : { accepted: true, jobId: answer.id },
-  );
+  if (answer.status === 'rejected') return { accepted: false, retryAfter: answer.retryAfter };
+  return { accepted: true, jobId: answer.id };
 }

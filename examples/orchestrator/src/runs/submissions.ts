@@ -7,6 +7,7 @@ import {
   InvalidKeyError,
 } from '@millrace/idempotency';
 import { postgresStore } from '@millrace/idempotency/postgres';
+import { trace } from '@opentelemetry/api';
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { OpenDatabase } from '../db/open.ts';
 import type { Database } from '../db/schema.ts';
@@ -28,7 +29,13 @@ export async function openSubmissions(
     ) {
       const request = { tenant: tenantId, operation, key, input, duplicates: replay ? 'replay' : 'reject' } as const;
       try {
-        return await db.transaction().execute((tx) => idempotency.tx(clientOf(tx), request, () => create(tx)));
+        return await db.transaction().execute((tx) =>
+          idempotency.tx(clientOf(tx), request, async () => {
+            const made = await create(tx);
+            if ('runId' in made) trace.getActiveSpan()?.setAttribute('millrace.run.id', String(made.runId));
+            return made;
+          }),
+        );
       } catch (error) {
         throw asProblem(error);
       }
