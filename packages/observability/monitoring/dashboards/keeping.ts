@@ -15,7 +15,7 @@ export const workspaces: DashboardPlan = {
           unit: 'percentunit',
           queries: [
             {
-              expr: 'sum(rate(millrace_workspace_prepare_seconds_count{warm="true"}[$__rate_interval])) / sum(rate(millrace_workspace_prepare_seconds_count[$__rate_interval]))',
+              expr: '(sum(rate(millrace_workspace_prepare_seconds_count{warm="true"}[$__rate_interval])) or vector(0)) / sum(rate(millrace_workspace_prepare_seconds_count[$__rate_interval]))',
               legend: 'warm',
             },
           ],
