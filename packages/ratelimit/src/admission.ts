@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from './clock.ts';
 import { type Duration, toMilliseconds } from './duration.ts';
-import { AdmissionRefusedError } from './errors.ts';
+import { AdmissionRefusedError, InvalidOptionError } from './errors.ts';
 import type { RateLimitInstrumentation } from './instrumentation.ts';
 import type { CallContext, Policy } from './policy.ts';
 
@@ -47,6 +47,9 @@ export function admission(options: AdmissionOptions = {}): Policy {
     options.targetLatency === undefined
       ? Number.POSITIVE_INFINITY
       : toMilliseconds(options.targetLatency, 'targetLatency');
+  if (!(maxInFlight >= 1)) {
+    throw new InvalidOptionError(`Expected \`maxInFlight\` to be a number from 1 up, got ${maxInFlight}.`);
+  }
   let inFlight = 0;
   let latency = 0;
   const signals: readonly LoadSignal[] = [

@@ -21,7 +21,7 @@ export type { LimitMode, LimitOptions } from './limit-table.ts';
 export type { Permit } from './local-semaphore.ts';
 export { type MemoryStoreOptions, memoryStore } from './memory.ts';
 export * from './policy.ts';
-export { costOf, type ModelPrice, type PriceTable, priceOf } from './prices.ts';
+export * from './prices.ts';
 export * from './rate-limit.ts';
 export * from './response-cache.ts';
 export { isTransient, type RetryOptions, retry } from './retry.ts';

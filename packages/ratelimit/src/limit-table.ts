@@ -10,7 +10,10 @@ import type { RateSpec, RateTable } from './store.ts';
  */
 export type LimitMode = 'strict' | 'mirror';
 
-/** One limit of a vector. */
+/**
+ * One limit of a vector. A call that has to wait books every limit that it counts against at its slot in the future; where some calls count against
+ * a limit that others do not, put that one into a `rateLimit` of its own in front, or the others are held up as well.
+ */
 export interface LimitOptions {
   /** Units per window. */
   readonly limit: number;

@@ -1,4 +1,5 @@
 import { type BudgetOptions, budget, costOf, memoryStore, priceOf, wrap } from '@millrace/ratelimit';
+import { anthropicPrices, geminiPrices, openaiPrices } from '@millrace/ratelimit/presets';
 import { manualClock } from '@millrace/test-support';
 import { describe, expect, it } from 'vitest';
 
@@ -134,6 +135,33 @@ describe('prices', () => {
     expect(priceOf(table, 'a-big-2026')).toMatchObject({ input: 3 });
     expect(priceOf(table, 'a-small')).toMatchObject({ input: 1 });
     expect(priceOf(table, 'z')).toBeUndefined();
+  });
+
+  it('covers dated snapshots of a name, not its successors', () => {
+    const named = { ...table, models: { 'gpt-5': { input: 1, output: 2 } } };
+    expect(priceOf(named, 'gpt-5-2025-08-07')).toMatchObject({ input: 1 });
+    expect(priceOf(named, 'gpt-5-latest')).toMatchObject({ input: 1 });
+    expect(priceOf(named, 'gpt-5.9')).toBeUndefined();
+    expect(priceOf(named, 'gpt-5-mini')).toBeUndefined();
+  });
+
+  it('charges a long prompt its own price, for the whole call', () => {
+    const price = { input: 1, output: 2, longPrompt: { above: 1_000, input: 10, output: 20, cacheRead: 5 } };
+    expect(costOf(price, { input: 1_000, output: 1 })).toBe(1_002);
+    expect(costOf(price, { input: 1_001, cacheRead: 1_000, output: 1 })).toBe(10 + 5_000 + 20);
+  });
+
+  it.each([
+    ['anthropic', anthropicPrices],
+    ['openai', openaiPrices],
+    ['gemini', geminiPrices],
+  ])('the table of %s has a date, a source and possible prices', (_, { date, source, models }) => {
+    expect(new Date(date).toISOString().slice(0, 10)).toBe(date);
+    expect(source).toMatch(/^https:/);
+    for (const [name, { input, output, cacheRead = input, longPrompt }] of Object.entries(models)) {
+      expect([name, input > 0 && output >= input && cacheRead <= input]).toEqual([name, true]);
+      if (longPrompt !== undefined) expect([name, longPrompt.input > input]).toEqual([name, true]);
+    }
   });
 
   it('prices a usage in whole micro-USD', () => {

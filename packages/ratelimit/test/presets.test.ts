@@ -1,8 +1,8 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { memoryStore } from '@millrace/ratelimit';
-import { anthropic, gemini, github, openai, type ProviderOptions } from '@millrace/ratelimit/presets';
+import { anthropic, anthropicPrices, gemini, github, openai, type ProviderOptions } from '@millrace/ratelimit/presets';
 import { type FakeProvider, type FakeProviderOptions, startFakeProvider } from '@millrace/ratelimit/testing';
-import { waitFor } from '@millrace/test-support';
+import { manualClock, waitFor } from '@millrace/test-support';
 import { Octokit } from 'octokit';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -105,6 +105,35 @@ describe('anthropic', () => {
     const poor = claudeClient(provider, claude.with({ tenant: 'acme' }));
     const refused = await poor.messages.create({ ...ask, max_tokens: 8_000 }).catch((e: unknown) => e);
     expect(refused).toMatchObject({ cause: { code: 'ERR_BUDGET_EXCEEDED' } });
+  });
+
+  it('refuses a model that no budget could cover, and takes prices of yours', async () => {
+    const provider = await start();
+    const budget = { scopes: [{ name: 'all', cap: 100_000 }] };
+    const unknown = { ...ask, model: 'claude-next' };
+    const client = claudeClient(provider, anthropic({ ...quick, budget }).fetch);
+    const refused = await client.messages.create(unknown).catch((e: unknown) => e);
+    expect(refused).toMatchObject({ cause: { code: 'ERR_UNKNOWN_PRICE', model: 'claude-next' } });
+    expect(provider.requests).toHaveLength(0);
+    const models = { ...anthropicPrices.models, 'claude-next': { input: 1, output: 1 } };
+    const claude = anthropic({ ...quick, budget, prices: { ...anthropicPrices, models } });
+    await claudeClient(provider, claude.fetch).messages.create(unknown);
+  });
+
+  it('an aborted stream that nobody reads to its end frees its money and its place', async () => {
+    const provider = await start({
+      respond: () => ({ text: 'word '.repeat(2_000), usage: { input: 10, output: 10 } }),
+    });
+    const claude = anthropic({ ...quick, concurrency: 1, budget: { scopes: [{ name: 'all', cap: 1_000_000 }] } });
+    const controller = new AbortController();
+    const body = JSON.stringify({ ...ask, stream: true });
+    const init = { method: 'POST', body, signal: controller.signal };
+    const response = await claude.fetch(`${provider.url}/v1/messages`, init);
+    expect(response.ok).toBe(true);
+    expect((await claude.budget?.status())?.[0]?.held).toBeGreaterThan(0);
+    controller.abort();
+    await waitFor(async () => (await claude.budget?.status())?.[0]?.held === 0);
+    await claudeClient(provider, claude.fetch).messages.create(ask);
   });
 
   it('answers equal requests of one tenant from the cache, streams too', async () => {
@@ -250,6 +279,56 @@ describe('github', () => {
     expect(provider.requests).toHaveLength(2);
     expect((await hub.stats()).github?.pausedFor).toBeGreaterThan(3_000_000);
     expect(String(refused)).toContain('exhausted');
+  });
+
+  it('counts each resource on its own, and writes wherever they are made', async () => {
+    const { githubPreset } = await import('@millrace/ratelimit/presets');
+    const cost = (method: string, path: string, query?: string) => {
+      const url = new URL(path, 'https://api.github.com');
+      const body: Record<string, unknown> = query === undefined ? {} : { query };
+      return githubPreset.cost({ method, url, headers: new Headers(), body, bodyLength: 0 });
+    };
+    expect(cost('GET', '/repos/a/b')).toEqual({ requests: 1, points: 1, writes: 0 });
+    expect(cost('POST', '/repos/a/b/issues')).toEqual({ requests: 1, points: 5, writes: 1 });
+    expect(cost('GET', '/search/issues?q=x')).toEqual({ requests: 0, search: 1, points: 1, writes: 0 });
+    expect(cost('GET', '/search/code?q=x')).toEqual({ requests: 0, codeSearch: 1, points: 1, writes: 0 });
+    const query = { requests: 0, graphql: 1, graphqlPoints: 1, writes: 0 };
+    expect(cost('POST', '/graphql', '{ viewer { login } }')).toEqual(query);
+    const mutation = cost('POST', '/graphql', 'mutation { addStar(input: {}) { id } }');
+    expect(mutation).toEqual({ ...query, graphqlPoints: 5, writes: 1 });
+  });
+
+  it('a search that is used up stops searches until its reset, and nothing else', async () => {
+    const clock = manualClock();
+    let searches = 0;
+    const fetch = async (url: string | URL | Request): Promise<Response> => {
+      const resource = String(url).includes('/search/') ? 'search' : 'core';
+      searches += resource === 'search' ? 1 : 0;
+      const left = { search: ['30', String(30 - searches * 15)], core: ['5000', '4999'] }[resource] as [string, string];
+      const reset = String(Math.ceil(clock.now() / 1_000) + 40);
+      const [limit, remaining] = left;
+      return new Response('[]', {
+        headers: {
+          'content-type': 'application/json',
+          'x-ratelimit-resource': resource,
+          'x-ratelimit-limit': limit,
+          'x-ratelimit-remaining': remaining,
+          'x-ratelimit-reset': reset,
+        },
+      });
+    };
+    const hub = github({ ...quick, clock, fetch });
+    const search = () => hub.fetch('https://api.github.com/search/issues?q=x');
+    await search();
+    await search();
+    const third = search();
+    await clock.advance(0);
+    expect(hub.line()).toMatchObject([{ waitingFor: 'search' }]);
+    expect(hub.line()[0]?.eta).toBeGreaterThan(37_000);
+    expect(hub.line()[0]?.eta).toBeLessThanOrEqual(42_000);
+    expect((await hub.fetch('https://api.github.com/repos/a/b')).ok).toBe(true);
+    await clock.advance(42_000);
+    expect((await third).ok).toBe(true);
   });
 
   it('treats a secondary limit as a pause for everybody, a missing right as final', async () => {

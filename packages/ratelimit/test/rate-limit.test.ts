@@ -86,7 +86,7 @@ describe('rateLimit', () => {
 
   it('a call that is refused further inside gives its slot back', async () => {
     const { limit } = setup({ limits: [{ limit: 100, per: '1m', burst: 2 }] });
-    const shed = admission({ maxInFlight: 0 });
+    const shed = admission({ signals: [{ name: 'queue depth', load: () => 1 }] });
     await expect(wrap(limit, shed)(async () => 1)).rejects.toMatchObject({ code: 'ERR_ADMISSION_REFUSED' });
     expect((await limit.stats()).remaining).toEqual({ requests: 2 });
   });

@@ -40,6 +40,8 @@ export interface ProviderPreset {
   readonly name: string;
   /** The limits from units per window by name; those without a number are left out. */
   readonly limits: (units: Readonly<Record<string, number>>) => LimitOptions[];
+  /** Names of limits that only some calls count against. Those calls wait for them first, and hold up nobody else meanwhile. @default none */
+  readonly scarce?: readonly string[];
   /** Limits that hold for everybody, until the provider's headers or the options say otherwise. */
   readonly defaults: Readonly<Record<string, number>>;
   /** The model a call is for; calls without one share a key. */

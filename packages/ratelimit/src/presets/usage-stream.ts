@@ -6,12 +6,14 @@ const maxLine = 1 << 20;
 
 /**
  * Passes a stream of server-sent events through unchanged and reads the usage on its way.
- * `onEnd` is called once, with what was seen, when the stream ends, fails or is cancelled.
+ * `onEnd` is called once, with what was seen, when the stream ends, fails or is cancelled, or when the caller aborts
+ * (nobody may be reading then).
  */
 export function watchUsage(
   body: ReadableStream<Uint8Array>,
   usage: (data: unknown) => Cost | undefined,
   onEnd: (usage: Cost | undefined) => void,
+  signal?: AbortSignal,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   const lines = new EventLines((data) => {
@@ -23,7 +25,9 @@ export function watchUsage(
   const end = (): void => {
     if (!ended) onEnd(seen);
     ended = true;
+    signal?.removeEventListener('abort', end);
   };
+  signal?.addEventListener('abort', end, { once: true });
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
