@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { budgets } from './budget.ts';
 import { fleet } from './fleet.ts';
+import { line } from './line.ts';
 import { local } from './local.ts';
 import { outages } from './outage.ts';
 import { redis } from './redis.ts';
@@ -8,7 +9,7 @@ import type { Bench, Result } from './result.ts';
 import { wait } from './wait.ts';
 import { window } from './window.ts';
 
-const benches: readonly Bench[] = [local, redis, wait, window, fleet, budgets, outages];
+const benches: readonly Bench[] = [local, line, redis, wait, window, fleet, budgets, outages];
 
 const { values } = parseArgs({
   options: {

@@ -5,7 +5,8 @@ import Bottleneck from 'bottleneck';
 import { Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterUnion } from 'rate-limiter-flexible';
 import { interleaved, throughput } from './loop.ts';
-import { type Bench, faster, type Result } from './result.ts';
+import { upstashLimit } from './peers/upstash.ts';
+import { alone, type Bench, faster, type Result } from './result.ts';
 
 const many = 100_000_000;
 const limits = [
@@ -15,28 +16,40 @@ const limits = [
 
 /** Two limits through one Redis from one process, 64 callers. */
 async function limitOfTwo(url: string, rounds: number, ms: number): Promise<Result[]> {
-  const clients = Array.from({ length: 2 }, () => new Redis(url));
-  const [redis, peerRedis] = clients as [Redis, Redis];
+  const clients = Array.from({ length: 3 }, () => new Redis(url));
+  const [redis, peerRedis, upstashRedis] = clients as [Redis, Redis, Redis];
   const store = redisStore({ redis });
   const union = new RateLimiterUnion(
     new RateLimiterRedis({ storeClient: peerRedis, keyPrefix: 'a', points: many, duration: 1 }),
     new RateLimiterRedis({ storeClient: peerRedis, keyPrefix: 'b', points: many, duration: 60 }),
   );
+  const upstash = [
+    upstashLimit(upstashRedis, 'a', many, '1 s'),
+    upstashLimit(upstashRedis, 'b', many, '60 s'),
+  ] as const;
   const common = { store, limits, storeTimeout: '10s' } as const;
   const plain = rateLimit({ ...common, key: 'plain', batch: false });
   const batched = rateLimit({ ...common, key: 'batched' });
   const leased = rateLimit({ ...common, key: 'leased', lease: { max: 1_000 } });
   const rates = await interleaved(rounds, {
+    // What one command per call costs at least: nothing that makes a trip per call can be faster.
+    ping: () => throughput(64, ms, () => redis.ping()),
     peer: () => throughput(64, ms, () => union.consume('k')),
+    upstash: () => throughput(64, ms, () => Promise.all([upstash[0].limit('k'), upstash[1].limit('k')])),
     plain: () => throughput(64, ms, () => plain.acquire()),
     batched: () => throughput(64, ms, () => batched.acquire()),
     leased: () => throughput(64, ms, () => leased.acquire()),
   });
   for (const client of clients) client.disconnect();
   const name = 'rate-limiter-flexible union (two trips, not atomic)';
-  return (['plain', 'batched', 'leased'] as const).map((kind) =>
-    faster(`redis.limit2.${kind}`, rates[kind], rates.peer, name, 'calls/s'),
-  );
+  const upstashName = '@upstash/ratelimit, two sliding windows (two trips, not atomic)';
+  return [
+    ...(['plain', 'batched', 'leased'] as const).map((kind) =>
+      faster(`redis.limit2.${kind}`, rates[kind], rates.peer, name, 'calls/s'),
+    ),
+    faster('redis.limit2.upstash', rates.plain, rates.upstash, upstashName, 'calls/s'),
+    alone('redis.floor', rates.ping, 'PINGs/s, one per call'),
+  ];
 }
 
 /** Acquire and release of a semaphore with 100 permits, 64 callers. */
@@ -68,7 +81,14 @@ async function semaphore(url: string, rounds: number, ms: number): Promise<Resul
 }
 
 export const redis: Bench = {
-  metrics: ['redis.limit2.plain', 'redis.limit2.batched', 'redis.limit2.leased', 'semaphore.redis'],
+  metrics: [
+    'redis.limit2.plain',
+    'redis.limit2.batched',
+    'redis.limit2.leased',
+    'redis.limit2.upstash',
+    'redis.floor',
+    'semaphore.redis',
+  ],
   async run({ quick }) {
     await using server = await startRedis({ own: true });
     const rounds = quick ? 1 : 3;

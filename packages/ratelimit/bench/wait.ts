@@ -4,8 +4,17 @@ import { Child, sleep } from './child.ts';
 import { type Bench, median, share } from './result.ts';
 
 interface Outcome {
+  /** Scripts that Redis ran per call that was admitted: at most 1, less where calls of one tick share a trip. */
   readonly trips: number;
+  /** Times that a call asked for its slot: 1 where nobody has to try again. */
+  readonly asks: number;
   readonly spread: number;
+}
+
+/** What a process saw while it was measured. */
+export interface Report {
+  readonly waits: readonly number[];
+  readonly asked: number;
 }
 
 /** Script calls that Redis has run so far. */
@@ -27,9 +36,11 @@ async function saturate(strategy: string, ms: number): Promise<Outcome> {
     const before = await scriptCalls(redis);
     for (const child of children) child.tell('measure');
     await sleep(ms);
-    const waits = (await Promise.all(children.map((child) => child.ask<number[]>('report')))).flat();
-    const trips = ((await scriptCalls(redis)) - before) / waits.length;
-    return { trips, spread: Math.max(...waits) / median(waits) };
+    const reports = await Promise.all(children.map((child) => child.ask<Report>('report')));
+    const ran = (await scriptCalls(redis)) - before;
+    const waits = reports.flatMap((report) => report.waits);
+    const asked = reports.reduce((sum, report) => sum + report.asked, 0);
+    return { trips: ran / waits.length, asks: asked / waits.length, spread: Math.max(...waits) / median(waits) };
   } finally {
     redis.disconnect();
     for (const child of children) await child[Symbol.asyncDispose]();
@@ -37,14 +48,15 @@ async function saturate(strategy: string, ms: number): Promise<Outcome> {
 }
 
 export const wait: Bench = {
-  metrics: ['wait.trips', 'wait.spread'],
+  metrics: ['wait.trips', 'wait.asks', 'wait.spread'],
   async run({ quick }) {
     const ms = quick ? 3_000 : 8_000;
     const ours = await saturate('millrace', ms);
     const peer = await saturate('peer', ms);
     const name = 'rate-limiter-flexible, sleep until msBeforeNext, try again';
     return [
-      share('wait.trips', ours.trips, peer.trips, name, 'trips per admitted call'),
+      share('wait.trips', ours.trips, peer.trips, name, 'trips to Redis per admitted call'),
+      share('wait.asks', ours.asks, peer.asks, name, 'tries per admitted call'),
       share('wait.spread', ours.spread, peer.spread, name, 'longest wait ÷ median wait'),
     ];
   },
