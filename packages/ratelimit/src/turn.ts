@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { CallContext } from './policy.ts';
-import type { WaitingLine } from './waiting-line.ts';
+import type { Place, WaitingLine } from './waiting-line.ts';
 
 /** What a {@link Turn} needs. */
 export interface TurnOptions {
@@ -19,34 +19,45 @@ export interface TurnOptions {
 /** A wait that ends exactly once: by its turn, by the caller's abort, or by the end of its patience. Nothing is left behind. */
 export class Turn<T> {
   readonly promise: Promise<T>;
-  /** Its turn has come. */
-  readonly take: (value: T | Promise<T>) => void;
+  readonly #options: TurnOptions;
+  readonly #place: Place;
+  readonly #timer: unknown;
+  /** A caller who cannot abort is not listened to. */
+  readonly #onAbort: (() => void) | undefined;
+  #resolve: (value: T | Promise<T>) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
 
-  constructor({ ctx, line, clock, waitingFor, patience, expired, onGone }: TurnOptions) {
-    const signal = ctx.abortable ? ctx.signal : undefined;
-    const place = line.enter(ctx, waitingFor, undefined);
-    let resolve: (value: T | Promise<T>) => void = () => {};
-    let reject: (error: unknown) => void = () => {};
-    this.promise = new Promise((ok, failed) => {
-      resolve = ok;
-      reject = failed;
+  constructor(options: TurnOptions) {
+    const { ctx, line, clock, waitingFor, patience } = options;
+    this.#options = options;
+    this.#place = line.enter(ctx, waitingFor, undefined);
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
-    const leave = (): void => {
-      line.leave(place);
-      clock.clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-    const give = (error: unknown): void => {
-      leave();
-      onGone();
-      reject(error);
-    };
-    const onAbort = (): void => give(signal?.reason);
-    const timer = clock.setTimeout(() => give(expired()), Math.max(0, patience));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.take = (value) => {
-      leave();
-      resolve(value);
-    };
+    this.#timer = clock.setTimeout(() => this.#give(options.expired()), Math.max(0, patience));
+    if (!ctx.abortable) return;
+    const onAbort = (): void => this.#give(ctx.signal.reason);
+    this.#onAbort = onAbort;
+    ctx.signal.addEventListener('abort', onAbort, { once: true });
+  }
+
+  /** Its turn has come. */
+  take(value: T | Promise<T>): void {
+    this.#leave();
+    this.#resolve(value);
+  }
+
+  #give(error: unknown): void {
+    this.#leave();
+    this.#options.onGone();
+    this.#reject(error);
+  }
+
+  #leave(): void {
+    const { ctx, line, clock } = this.#options;
+    line.leave(this.#place);
+    clock.clearTimeout(this.#timer);
+    if (this.#onAbort !== undefined) ctx.signal.removeEventListener('abort', this.#onAbort);
   }
 }
