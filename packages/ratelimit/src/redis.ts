@@ -1,6 +1,6 @@
 import { RedisCache, RedisPeers } from './redis/cache.ts';
 import { RedisCircuits } from './redis/circuits.ts';
-import { Keys, type RedisClient } from './redis/client.ts';
+import { Keys, oneWritePerTick, type RedisClient } from './redis/client.ts';
 import { RedisLedger } from './redis/ledger.ts';
 import { RedisPermits } from './redis/permits.ts';
 import { RedisRates } from './redis/rates.ts';
@@ -28,14 +28,15 @@ export interface RedisStoreOptions {
  */
 export function redisStore({ redis, prefix = 'millrace:' }: RedisStoreOptions): Store {
   const keys = new Keys(prefix);
+  const client = oneWritePerTick(redis);
   return {
     name: 'redis',
     capabilities: { shared: true },
-    rates: new RedisRates(redis, keys),
-    permits: new RedisPermits(redis, keys),
-    ledger: new RedisLedger(redis, keys),
-    circuits: new RedisCircuits(redis, keys),
-    cache: new RedisCache(redis, keys),
-    peers: new RedisPeers(redis, keys),
+    rates: new RedisRates(client, keys),
+    permits: new RedisPermits(client, keys),
+    ledger: new RedisLedger(client, keys),
+    circuits: new RedisCircuits(client, keys),
+    cache: new RedisCache(client, keys),
+    peers: new RedisPeers(client, keys),
   };
 }

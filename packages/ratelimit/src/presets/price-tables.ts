@@ -47,6 +47,8 @@ export const anthropicPrices: PriceTable = {
 const longPromptRates =
   'the price of prompts above 272 000 tokens: the page names the tier, its transcript shows no price';
 
+const undatedTranscript = 'all of it: the only transcripts that show it name no day or are of March 2026';
+
 /** OpenAI's list prices. Models without a cached price get no discount for cached input. */
 export const openaiPrices: PriceTable = {
   date: '2026-09-07',
@@ -69,6 +71,12 @@ export const openaiPrices: PriceTable = {
     'gpt-5-mini': { input: 0.25, output: 2, cacheRead: 0.025 },
     'gpt-5-nano': { input: 0.05, output: 0.4, cacheRead: 0.005 },
     'gpt-5-pro': { input: 15, output: 120 },
+    'gpt-5.3-codex': { input: 1.75, output: 14, cacheRead: 0.175, unverified: undatedTranscript },
+    'gpt-5.2-codex': { input: 1.75, output: 14, cacheRead: 0.175, unverified: undatedTranscript },
+    'gpt-5.1-codex-max': { input: 1.25, output: 10, cacheRead: 0.125, unverified: undatedTranscript },
+    'gpt-5.1-codex': { input: 1.25, output: 10, cacheRead: 0.125, unverified: undatedTranscript },
+    'gpt-5.1-codex-mini': { input: 0.25, output: 2, cacheRead: 0.025, unverified: undatedTranscript },
+    'gpt-5-codex': { input: 1.25, output: 10, cacheRead: 0.125, unverified: undatedTranscript },
     'gpt-4.1': { input: 2, output: 8, cacheRead: 0.5 },
     'gpt-4.1-mini': { input: 0.4, output: 1.6, cacheRead: 0.1 },
     'gpt-4.1-nano': { input: 0.1, output: 0.4, cacheRead: 0.025 },

@@ -7,6 +7,37 @@ export interface RedisClient {
   getBuffer(key: string): Promise<Buffer | null>;
   set(key: string, value: Buffer, px: 'PX', milliseconds: number): Promise<unknown>;
   del(key: string): Promise<unknown>;
+  /** The connection, where there is one that can gather writes. ioredis' `Redis` has it, its `Cluster` does not. @default none */
+  readonly stream?: { cork(): void; uncork(): void };
+}
+
+/**
+ * The same client, writing to its connection once per tick: ioredis hands every command to the socket by itself, and that system call costs more than
+ * all the rest of a command. What others send through the client in the same tick travels along.
+ */
+export function oneWritePerTick(client: RedisClient): RedisClient {
+  let gathering = false;
+  const gather = (): void => {
+    const { stream } = client;
+    if (gathering || stream === undefined) return;
+    gathering = true;
+    stream.cork();
+    // Runs when the promises of this tick have been served: what they send is in.
+    process.nextTick(() => {
+      gathering = false;
+      stream.uncork();
+    });
+  };
+  return {
+    evalsha: (...command) => {
+      gather();
+      return client.evalsha(...command);
+    },
+    eval: (...command) => client.eval(...command),
+    getBuffer: (key) => client.getBuffer(key),
+    set: (...command) => client.set(...command),
+    del: (key) => client.del(key),
+  };
 }
 
 /** A Lua script that travels by its digest. */
