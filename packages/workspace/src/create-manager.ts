@@ -150,6 +150,33 @@ function restocker(
   };
 }
 
+/**
+ * Tells the observer of the books. The pool is counted on disk, where other managers take from it and add to it; a
+ * change during a count is told by the next one, so that a burst of checkouts costs two counts and not one each.
+ */
+function gaugeReporter(services: Services, workspaces: () => number): () => void {
+  const { onGauges } = services.instrumentation;
+  let [counting, outdated] = [false, false];
+  const report = async (): Promise<void> => {
+    do {
+      outdated = false;
+      const poolReady = (await listShelves(services)).reduce((sum, { members }) => sum + members, 0);
+      const [gitProcesses, gitWaiting] = [services.git.running(), services.git.waiting()];
+      notify(onGauges, { workspaces: workspaces(), gitProcesses, gitWaiting, poolReady });
+    } while (outdated);
+  };
+  return () => {
+    outdated = true;
+    if (onGauges === undefined || counting) return;
+    counting = true;
+    report()
+      .catch((error: unknown) => services.log.warn({ err: error }, 'The pool could not be counted'))
+      .finally(() => {
+        counting = false;
+      });
+  };
+}
+
 /** The manager with its crash points open; the public function closes them. */
 export function buildManager(options: WorkspaceManagerOptions, step: (name: string) => void): WorkspaceManager {
   const services = createServices(options, step);
@@ -168,21 +195,7 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     });
     return started;
   };
-  const gauges = (): void => {
-    const { onGauges } = services.instrumentation;
-    if (onGauges === undefined) return;
-    // The pool is counted on disk, where other managers take from it and add to it.
-    countPool(services).then(
-      (poolReady) =>
-        notify(onGauges, {
-          workspaces: live.size,
-          gitProcesses: services.git.running(),
-          gitWaiting: services.git.waiting(),
-          poolReady,
-        }),
-      (error: unknown) => services.log.warn({ err: error }, 'The pool could not be counted'),
-    );
-  };
+  const gauges = gaugeReporter(services, () => live.size);
   const hostOf = ({ strategies }: Started): CheckoutHost => ({
     services,
     strategies,
@@ -254,10 +267,6 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     [Symbol.asyncDispose]: () => manager.close(),
   };
   return manager;
-}
-
-async function countPool(services: Services): Promise<number> {
-  return (await listShelves(services)).reduce((sum, { members }) => sum + members, 0);
 }
 
 async function resolveOnly(

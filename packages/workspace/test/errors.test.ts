@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { WorkspaceError } from '../src/index.ts';
 import { fixture, git } from './support/fixture.ts';
 import { expectNothingLeft } from './support/nothing-left.ts';
+import { watchProcesses } from './support/watch-processes.ts';
 
 async function failure(work: Promise<unknown>): Promise<WorkspaceError> {
   return await work.then(
@@ -109,10 +110,14 @@ test('credentials: asked at the moment of need, refused when wrong, and in no fi
       return { username: 'bot', password: 's3cr3t-t0ken' };
     },
   });
+  const watch = watchProcesses('s3cr3t-t0ken');
   await using workspace = await manager.checkout({ repo, branch: 'agent/1' });
   await workspace.exec('sh', ['-c', 'echo 1 > 1.txt']);
   await workspace.commitAll('One');
   await workspace.push();
+  const { looks, found } = watch.stop();
+  expect(found).toEqual([]);
+  expect(looks).toBeGreaterThan(50);
   expect(new Set(asked)).toEqual(new Set(['fetch private.git', 'push private.git']));
   expect((await workspace.exec('grep', ['-r', '--files-with-matches', 's3cr3t-t0ken', it.root])).stdout).toBe('');
   const { stdout } = await workspace.exec('sh', ['-c', 'env; tr "\\0" "\\n" < /proc/self/environ']);

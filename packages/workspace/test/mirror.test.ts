@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startGitServer } from '@millrace/test-support';
+import { startGitServer, startProxy, testRepos } from '@millrace/test-support';
 import { expect, test } from 'vitest';
 import { fixture, git } from './support/fixture.ts';
 
@@ -18,6 +18,36 @@ test('a commit that is present needs no network at all', async () => {
   expect(second.base).toBe(first.base);
   expect(server.requests.length).toBe(before);
   expect(second.stats.fetchMs).toBe(0);
+});
+
+test('a real repository over a link of 20 ms: branch, tag, cone, push, fetch by an agent', async () => {
+  await using it = fixture();
+  await using server = await startGitServer();
+  await using proxy = await startProxy({ target: server.url });
+  proxy.latency(10);
+  const { got } = await testRepos();
+  const url = new URL(await server.createRepo('got.git', got));
+  const served = join(server.root, 'got.git');
+  git(served, '--git-dir=.', 'symbolic-ref', 'HEAD', 'refs/heads/main');
+  url.port = String(proxy.port);
+  const repo = url.href;
+  const manager = it.manager(http);
+  const head = git(served, '--git-dir=.', 'rev-parse', 'main');
+  await using workspace = await manager.checkout({ repo, branch: 'agent/1' });
+  expect(workspace.base).toBe(head);
+  expect((await workspace.exec('git', ['log', '--oneline'])).stdout.split('\n').length).toBeGreaterThan(1000);
+  await using cone = await manager.checkout({ repo, ref: head, sparse: ['source/core'] });
+  expect(existsSync(join(cone.path, 'test'))).toBe(false);
+  expect((await cone.exec('git', ['status', '--porcelain'])).stdout).toBe('');
+  git(served, '--git-dir=.', 'update-ref', 'refs/tags/older', `${head}~20`);
+  await using older = await manager.checkout({ repo, ref: 'older' });
+  expect(older.base).toBe(git(served, '--git-dir=.', 'rev-parse', 'main~20'));
+  writeFileSync(join(workspace.path, 'new.txt'), 'new\n');
+  const commit = await workspace.commitAll('New');
+  expect((await workspace.push()).status).toBe('pushed');
+  expect((await older.exec('git', ['fetch', '-q', 'origin', 'agent/1'])).exitCode).toBe(0);
+  expect((await older.exec('git', ['rev-parse', 'FETCH_HEAD'])).stdout.trim()).toBe(commit?.sha);
+  expect((await older.exec('git', ['fsck', '--connectivity-only'])).exitCode).toBe(0);
 });
 
 test('maxAge spares the question, a hint brings it back', async () => {

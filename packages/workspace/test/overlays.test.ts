@@ -1,5 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '@millrace/test-support';
 import { describe, expect, test } from 'vitest';
@@ -28,17 +28,18 @@ const child = join(import.meta.dirname, 'support/unprivileged-child.ts');
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 /** Runs the child as a user without rights; `around` is put before it. */
-function live(it: Fixture, userNamespaces: boolean, around: readonly string[] = []): Told {
+function spawnChild(it: Fixture, options: readonly string[], around: readonly string[] = []): SpawnSyncReturns<string> {
   chmodSync(it.folder, 0o777);
   execFileSync('chmod', ['-R', 'a+rwX', it.origin]);
   execFileSync('mkdir', ['-m', '777', it.root]);
-  const args = ['--conditions=@millrace/source', '--import', 'tsx', child, it.root, it.origin, String(userNamespaces)];
+  const args = ['--conditions=@millrace/source', '--import', 'tsx', child, it.root, it.origin, ...options];
   const [command = '', ...rest] = [...around, process.execPath, ...args];
-  const { stdout, stderr, status } = spawnSync(command, rest, {
-    encoding: 'utf8',
-    ...nobody,
-    env: { PATH: process.env.PATH, TMPDIR: it.folder, NODE_ENV: 'test' },
-  });
+  const env = { PATH: process.env.PATH, TMPDIR: it.folder, NODE_ENV: 'test' };
+  return spawnSync(command, rest, { encoding: 'utf8', ...nobody, env });
+}
+
+function live(it: Fixture, userNamespaces: boolean, around: readonly string[] = []): Told {
+  const { stdout, stderr, status } = spawnChild(it, [String(userNamespaces)], around);
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as Told;
 }
@@ -74,6 +75,21 @@ describe('a user without the right to mount', () => {
       await (await manager.checkout({ repo: it.origin, leaseId: 'kept' })).dispose();
       await manager.close();
       await waitFor(() => expect(() => run(told.again)).toThrow());
+      expectNothingLeft(it.root);
+    },
+  );
+
+  // Skipped where the machine forbids user namespaces altogether.
+  test.skipIf(!unshares || !readable)(
+    'that is killed leaves no mount and no keeper, and the next start tidies up',
+    async () => {
+      await using it = fixture();
+      const { signal, stdout, stderr } = spawnChild(it, ['true', 'killed']);
+      expect(signal, stderr).toBe('SIGKILL');
+      const launch = JSON.parse(stdout) as Launch;
+      const keeper = launch.args.find((argument) => argument.startsWith('--target='))?.slice('--target='.length);
+      await waitFor(() => expect(existsSync(`/proc/${keeper}/ns/mnt`)).toBe(false));
+      await it.manager().ready();
       expectNothingLeft(it.root);
     },
   );

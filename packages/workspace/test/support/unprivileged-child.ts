@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createWorkspaceManager } from '../../src/index.ts';
 
 // One life of a workspace by a user without rights, told as JSON.
-const [root = '', repo = '', userNamespaces = ''] = process.argv.slice(2);
+const [root = '', repo = '', userNamespaces = '', end = ''] = process.argv.slice(2);
 const manager = createWorkspaceManager({
   root,
   allowedProtocols: ['file'],
@@ -13,6 +13,12 @@ const manager = createWorkspaceManager({
 });
 const { strategies } = await manager.inspect();
 const workspace = await manager.checkout({ repo, branch: 'agent/1' });
+if (end === 'killed') {
+  process.stdout.write(JSON.stringify(workspace.launch('cat', ['readme.md'])), () =>
+    process.kill(process.pid, 'SIGKILL'),
+  );
+  await new Promise(() => undefined);
+}
 const inside = async (script: string): Promise<string> => {
   const { stdout, stderr, exitCode } = await workspace.exec('sh', ['-c', script], { cwd: 'src' });
   return exitCode === 0 ? stdout.trim() : `${exitCode}: ${stderr}`;
