@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Result } from './common.ts';
 import { measureAll } from './measure.ts';
@@ -25,20 +25,21 @@ function mediaOf(medium: string | undefined, quick: boolean): readonly ('tmpfs' 
   return quick ? ['tmpfs'] : ['tmpfs', 'disk'];
 }
 
-/** Results of an earlier run stay, as far as this one did not measure them anew. */
-async function save(file: string, results: readonly Result[]): Promise<void> {
-  const text = await readFile(file, 'utf8').catch(() => '[]');
-  const measured = new Set(results.map(({ metric }) => metric));
-  const earlier = (JSON.parse(text) as Result[]).filter(({ metric }) => !measured.has(metric));
-  const lines = [...earlier, ...results].map((result) => JSON.stringify(result));
-  await writeFile(file, `[${lines.join(',\n')}]\n`);
+/** Each result is saved as it comes; those of an earlier run stay, as far as this one does not measure them anew. */
+function save(file: string, result: Result): void {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '[]';
+  const others = (JSON.parse(text) as Result[]).filter(({ metric }) => metric !== result.metric);
+  const lines = [...others, result].map((one) => JSON.stringify(one));
+  writeFileSync(file, `[${lines.join(',\n')}]\n`);
 }
 
 const results = await measureAll({
   quick: values.quick ?? false,
   media: mediaOf(values.medium, values.quick ?? false),
   only: values.only?.split(',') ?? [],
-  report: (result) => process.stderr.write(`${row(result)}\n`),
+  report: (result) => {
+    process.stderr.write(`${row(result)}\n`);
+    if (values.save !== undefined) save(values.save, result);
+  },
 });
-if (values.save !== undefined) await save(values.save, results);
 if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
