@@ -82,7 +82,7 @@ export async function measureAll(options: MeasureOptions): Promise<Result[]> {
   for (const medium of options.media) {
     const [place, suffix] = media[medium];
     const folder = mkdtempSync(join(place, 'millrace-bench-'));
-    const bench: Bench = { folder, url: urls[2] as string, rounds: quick ? 3 : 7, server };
+    const bench: Bench = { folder, url: urls[2] as string, rounds: quick ? 3 : medium === 'disk' ? 5 : 7, server };
     const note = (found: readonly Result[]): void => {
       for (const result of found) report(result);
       results.push(...found);

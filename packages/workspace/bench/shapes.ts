@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { StrategyName, WorkspaceManager } from '../src/index.ts';
-import { type Bench, compare, depthOne, diskOf, managerFor, type Result } from './common.ts';
+import { type Bench, compare, depthOne, diskOf, managerFor, quiet, type Result } from './common.ts';
 
 interface Sample {
   readonly ms: number;
@@ -32,6 +32,7 @@ async function takeOne(
 ): Promise<Sample> {
   const warm = { ref, ...(sparse ? { sparse } : {}) };
   if (strategy !== 'clone') await manager.prefetch(bench.url, { warm });
+  await quiet(bench);
   const started = performance.now();
   const workspace = await manager.checkout({
     repo: bench.url,
