@@ -37,6 +37,10 @@ describe.skipIf(!(await canMount()))('a template of a later commit', () => {
     expect((await second.exec('git', ['diff-files', '--name-only'])).stdout).toBe('');
     expect((await second.exec('git', ['status', '--porcelain'])).stdout).toBe('');
     expect((await second.exec('git', ['ls-files', '-s'])).stdout).toBe(`${git(it.author, 'ls-files', '-s')}\n`);
+    // Set back in time, so that git need not doubt whether it changed after the index was written.
+    expect(statSync(join(second.path, 'd2/f2.txt')).mtimeMs).toBeLessThan(
+      statSync(join(folder, 'tree/.git/index')).mtimeMs - 2000,
+    );
     expect(existsSync(join(second.path, 'd0/f0.txt'))).toBe(false);
     expect(readFileSync(join(second.path, 'd2/f2.txt'), 'utf8')).toBe('changed\n');
     expect(readFileSync(join(first.path, 'd2/f2.txt'), 'utf8')).toBe(files['d2/f2.txt']);
