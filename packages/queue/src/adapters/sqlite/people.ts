@@ -23,6 +23,9 @@ function conditionsOf(queue: number, filter: JobFilter): { readonly where: strin
   return { where: terms.map(([sql]) => sql).join(' AND '), values: terms.map(([, value]) => value) };
 }
 
+/** The rows of node:sqlite have no prototype, which `deepEqual` and loggers see. */
+const plain = <T extends object>(row: T): T => ({ ...row });
+
 /** Reads for people: bounded in what they return, not in what they read. */
 export function peopleTables(connection: Connection, queue: number, jobs: SqliteJobs): PeopleTables {
   return {
@@ -38,21 +41,19 @@ export function peopleTables(connection: Connection, queue: number, jobs: Sqlite
       const { where, values } = conditionsOf(queue, filter);
       return connection.get<{ n: number }>(`SELECT count(*) AS n FROM millrace_job WHERE ${where}`, ...values)?.n ?? 0;
     },
-    readyPerPriority: () =>
-      connection.all(
-        'SELECT priority, count(*) AS ready FROM millrace_job WHERE queue = ? AND state = 0 GROUP BY priority ORDER BY priority DESC',
-        queue,
-      ),
+    readyPerPriority: () => {
+      const sql =
+        'SELECT priority, count(*) AS ready FROM millrace_job WHERE queue = ? AND state = 0 GROUP BY priority ORDER BY priority DESC';
+      return connection.all<{ priority: number; ready: number }>(sql, queue).map(plain);
+    },
     aheadOf: (row, limit) => countAhead(connection, queue, row, limit),
-    errorGroups: (limit) =>
-      connection.all<ErrorGroup>(
-        `SELECT ${fingerprint} AS fingerprint, count(*) AS count, json_extract(failures, '$[#-1].message') AS message,
+    errorGroups: (limit) => {
+      const sql = `SELECT ${fingerprint} AS fingerprint, count(*) AS count, json_extract(failures, '$[#-1].message') AS message,
            json_extract(failures, '$[#-1].code') AS code, max(json_extract(failures, '$[#-1].at')) AS newestAt, id AS sampleId
          FROM millrace_job WHERE queue = ? AND state = 4 AND failures IS NOT NULL
-         GROUP BY fingerprint ORDER BY count DESC LIMIT ?`,
-        queue,
-        limit,
-      ),
+         GROUP BY fingerprint ORDER BY count DESC LIMIT ?`;
+      return connection.all<ErrorGroup>(sql, queue, limit).map(plain);
+    },
   };
 }
 
