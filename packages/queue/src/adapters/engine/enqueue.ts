@@ -2,11 +2,8 @@ import type { EnqueueAnswer, EnqueueRequest, NewJob, QueueLimits } from '../../c
 import { type Call, limitsOf } from './call.ts';
 import { answerDuplicate, holdKey } from './dedupe.ts';
 import { settleTouched } from './ring.ts';
-import type { JobRow } from './rows.ts';
+import { newJobRow } from './rows.ts';
 import { makeWaiting } from './waiting.ts';
-
-/** Most jobs have neither failures nor logs; both lists are replaced, never changed. */
-const none: readonly never[] = [];
 
 type Rejection = Extract<EnqueueAnswer, { status: 'rejected' }>;
 
@@ -96,45 +93,22 @@ function rejectAll(call: Call, jobs: readonly NewJob[]): Rejection | undefined {
 function insert(call: Call, job: NewJob, readyAt: number | undefined): void {
   const { tables, now } = call;
   tables.queue.seq += 1;
-  const row: JobRow = {
-    seq: tables.queue.seq,
-    id: job.id,
-    name: job.name,
-    payload: job.payload,
-    bytes: job.bytes,
-    tenant: job.tenant,
-    priority: job.priority,
-    state: 'ready',
-    readyAt,
-    attempt: 0,
-    maxAttempts: job.maxAttempts,
-    cost: job.cost,
-    visibility: job.visibility,
-    keepResult: job.keepResult,
-    enqueuedAt: now,
-    traceparent: job.traceparent,
-    parentId: job.parentId,
-    onFailure: job.onFailure ?? 'fail-parent',
-    children: job.children,
-    pendingChildren: job.children,
-    dedupe: job.dedupe,
-    session: undefined,
-    call: 0,
-    fence: 0,
-    claimedAt: 0,
-    visibleUntil: undefined,
-    cancelRequested: false,
-    failures: none,
-    logs: none,
-    progress: undefined,
-    result: undefined,
-    finishedAt: undefined,
-    keepUntil: undefined,
-    home: undefined,
-    place: undefined,
-    slot: -1,
-    leaseSlot: -1,
-  };
+  const row = newJobRow(tables.queue.seq, job);
+  row.payload = job.payload;
+  row.bytes = job.bytes;
+  row.priority = job.priority;
+  row.readyAt = readyAt;
+  row.maxAttempts = job.maxAttempts;
+  row.cost = job.cost;
+  row.visibility = job.visibility;
+  row.keepResult = job.keepResult;
+  row.enqueuedAt = now;
+  row.traceparent = job.traceparent;
+  row.parentId = job.parentId;
+  row.onFailure = job.onFailure ?? 'fail-parent';
+  row.children = job.children;
+  row.pendingChildren = job.children;
+  row.dedupe = job.dedupe;
   makeWaiting(call, row, readyAt);
   tables.insertJob(row);
 }

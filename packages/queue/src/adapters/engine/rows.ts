@@ -46,6 +46,51 @@ export interface JobRow {
   leaseSlot: number;
 }
 
+const none: readonly never[] = [];
+
+/** A job of which nothing but this is known. One literal with every field, so that all rows have one shape; lists are replaced, never changed. */
+export function newJobRow(seq: number, { id, name, tenant }: Pick<JobRow, 'id' | 'name' | 'tenant'>): JobRow {
+  return {
+    seq,
+    id,
+    name,
+    payload: '',
+    bytes: 0,
+    tenant,
+    priority: 0,
+    state: 'ready',
+    readyAt: undefined,
+    attempt: 0,
+    maxAttempts: 0,
+    cost: 0,
+    visibility: undefined,
+    keepResult: 0,
+    enqueuedAt: 0,
+    traceparent: undefined,
+    parentId: undefined,
+    onFailure: 'fail-parent',
+    children: 0,
+    pendingChildren: 0,
+    dedupe: undefined,
+    session: undefined,
+    call: 0,
+    fence: 0,
+    claimedAt: 0,
+    visibleUntil: undefined,
+    cancelRequested: false,
+    failures: none,
+    logs: none,
+    progress: undefined,
+    result: undefined,
+    finishedAt: undefined,
+    keepUntil: undefined,
+    home: undefined,
+    place: undefined,
+    slot: -1,
+    leaseSlot: -1,
+  };
+}
+
 /** A structure that holds jobs and can let one go. */
 export interface JobPlace {
   remove(row: JobRow): void;

@@ -1,5 +1,5 @@
 import type { DedupeSpec, JobState } from '../../contract/index.ts';
-import type { JobRow, LineRow } from '../engine/rows.ts';
+import { type JobRow, type LineRow, newJobRow } from '../engine/rows.ts';
 import type { SqlValue } from './driver.ts';
 import { stateNumbers } from './schema.ts';
 
@@ -88,53 +88,25 @@ const stateNames = Object.keys(stateNumbers) as JobState[];
 /** What all reads of jobs have in common. */
 type Common = Pick<StoredJob, 'id' | 'name' | 'cost' | 'bytes' | 'more'>;
 
-/** A job of which nothing else is known. One literal with every field, so that all rows have one shape. */
-function blank(stored: Common, tenant: string, seq: number): JobRow {
-  const more = (stored.more === null ? {} : JSON.parse(stored.more)) as More;
-  return {
-    seq,
-    id: stored.id,
-    name: stored.name,
-    payload: '',
-    bytes: stored.bytes,
-    tenant,
-    priority: 0,
-    state: 'ready',
-    readyAt: undefined,
-    attempt: 0,
-    maxAttempts: 0,
-    cost: stored.cost,
-    visibility: more.visibility,
-    keepResult: more.keepResult ?? 0,
-    enqueuedAt: 0,
-    traceparent: more.traceparent,
-    parentId: more.parentId,
-    onFailure: more.onFailure ?? 'fail-parent',
-    children: more.children ?? 0,
-    pendingChildren: 0,
-    dedupe: more.dedupe,
-    session: undefined,
-    call: 0,
-    fence: 0,
-    claimedAt: 0,
-    visibleUntil: undefined,
-    cancelRequested: false,
-    failures: none,
-    logs: none,
-    progress: undefined,
-    result: undefined,
-    finishedAt: undefined,
-    keepUntil: undefined,
-    home: undefined,
-    place: undefined,
-    slot: -1,
-    leaseSlot: -1,
-  };
+function fromCommon(stored: Common, tenant: string, seq: number): JobRow {
+  const row = newJobRow(seq, { id: stored.id, name: stored.name, tenant });
+  row.cost = stored.cost;
+  row.bytes = stored.bytes;
+  if (stored.more === null) return row;
+  const more = JSON.parse(stored.more) as More;
+  row.visibility = more.visibility;
+  row.keepResult = more.keepResult ?? 0;
+  row.traceparent = more.traceparent;
+  row.parentId = more.parentId;
+  row.onFailure = more.onFailure ?? 'fail-parent';
+  row.children = more.children ?? 0;
+  row.dedupe = more.dedupe;
+  return row;
 }
 
 /** A leased job of which only {@link acknowledgedColumns} were read. */
 export function fromAcknowledged(stored: AcknowledgedJob, seq: number): JobRow {
-  const row = blank(stored, stored.tenant, seq);
+  const row = fromCommon(stored, stored.tenant, seq);
   row.state = stateNames[stored.state] as JobState;
   row.session = stored.session ?? undefined;
   row.fence = stored.fence;
@@ -144,7 +116,7 @@ export function fromAcknowledged(stored: AcknowledgedJob, seq: number): JobRow {
 
 /** A ready job of which only {@link readyColumns} were read. */
 export function fromReady(stored: ReadyJob, seq: number, line: LineRow): JobRow {
-  const row = blank(stored, line.tenant.name, seq);
+  const row = fromCommon(stored, line.tenant.name, seq);
   row.priority = line.priority;
   row.payload = stored.payload;
   row.readyAt = stored.ready_at ?? undefined;
