@@ -20,7 +20,7 @@ export const queue: Bench = {
     await using directory = await temporaryDirectory('bench');
     const programOf = await buildPrograms(directory.path);
     const allocated = await allocations(programOf);
-    const measured = await measure(programOf, quick ? 3 : 8, quick ? 10 : 20);
+    const measured = await measure(programOf, quick ? 3 : 6, quick ? 10 : 16);
     return [
       cost('off.cost', measured, 'absent', 'stripped', 'the queue without a line about instrumentation'),
       allocated,
