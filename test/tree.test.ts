@@ -73,7 +73,9 @@ test('every skipped test gives its reason, on its line or the one before', () =>
   expect(unexplained).toEqual([]);
 });
 
-test('a source file is one topic: at most 400 lines', () => {
-  const sources = text.filter((file) => /\/(?:src|test|bench)\/.*\.(?:ts|mjs|lua|sql)$/.test(file));
+test('a source file is one topic: at most 400 lines, unless a program writes it', () => {
+  const sources = text.filter(
+    (file) => /\/(?:src|test|bench)\/.*\.(?:ts|mjs|lua|sql)$/.test(file) && !file.endsWith('.generated.ts'),
+  );
   expect(sources.filter((file) => read(file).trimEnd().split('\n').length > 400)).toEqual([]);
 });

@@ -132,5 +132,5 @@ describe('the webhook', () => {
     const failed = await db.selectFrom('webhook_deliveries').select('id').where('state', '<>', 'done').execute();
     expect(failed).toEqual([]);
     expect((await db.selectFrom('ci_rollups').select('sha').execute()).length).toBeGreaterThan(0);
-  });
+  }, 60_000);
 });
