@@ -172,6 +172,7 @@ describe('a run can be cancelled while the world is silent', () => {
     github.fail({ when: (method, path) => method === 'GET' && path.endsWith('/pulls'), answer: 'hang' });
     const run = await orchestrator.client.submit({ repo, agent: command('echo o > o'), pullRequest });
     await cancelIn(run.id, 'pr_open');
+    github.heal();
   });
 
   test('in ci_waiting', async () => {

@@ -29,6 +29,8 @@ export interface FakeGithub extends AsyncDisposable {
   /** What requests, or our own answers, have that GitHub's description has not. */
   readonly violations: string[];
   fail(fault: GithubFault): void;
+  /** Takes back the faults that have not happened. */
+  heal(): void;
 }
 
 export interface FakeGithubOptions {
@@ -61,6 +63,7 @@ export async function startFakeGithub(options: FakeGithubOptions): Promise<FakeG
     authorizations: state.authorizations,
     violations: state.violations,
     fail: (fault) => state.faults.push({ times: 1, ...fault }),
+    heal: () => state.faults.splice(0),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
