@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { waitFor } from '@millrace/test-support';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../src/client/client.ts';
+import { mayUseRepo } from '../src/tenants/allowed-repos.ts';
 import { startTestOrchestrator, type TestOrchestrator } from './support/orchestrator.ts';
 
 const adminKey = `admin-${randomUUID()}${randomUUID()}`;
@@ -175,4 +176,37 @@ test('a server that others can reach does not start without keys', async () => {
   expect(readConfig({ HOST: '0.0.0.0' }).auth).toBe('keys');
   expect(() => readConfig({ HOST: '0.0.0.0', AUTH: 'none' })).toThrow(/^AUTH none is for loopback only/);
   expect(() => readConfig({ ADMIN_API_KEY: 'short' })).toThrow('ADMIN_API_KEY must have at least 32 characters.');
+});
+
+test('a tenant may use the repositories it was given, and learns nothing of others', async () => {
+  const { origin, directory } = orchestrator;
+  await put('/v1/tenants/confined', adminKey, { repos: [`${directory}/elsewhere`] });
+  const key = await makeKey('confined', ['runs:read', 'runs:write']);
+  const refused = { status: 403, body: { code: 'ERR_REPO_FORBIDDEN' } };
+  for (const repo of [origin, `${origin}-that-is-not-there`, `${directory}/elsewhere/../origin.git`]) {
+    expect(await post('/v1/runs', key, { ...newRun(), repo }), repo).toMatchObject(refused);
+    expect(await post('/v1/tasks', key, { repo, prompt: 'x' }), repo).toMatchObject(refused);
+    expect(await post('/v1/repos', key, { url: repo }), repo).toMatchObject(refused);
+  }
+  await put('/v1/tenants/confined', adminKey, { repos: [origin] });
+  expect((await post('/v1/runs', key, newRun())).status).toBe(202);
+});
+
+test.each([
+  ['https://github.com/acme', 'https://github.com/acme/app.git', true],
+  ['https://github.com/acme/', 'https://github.com/acme/app', true],
+  ['https://github.com/acme/app.git', 'https://github.com/acme/app.git', true],
+  ['https://github.com/acme', 'https://github.com/acme-corp/app', false],
+  ['https://github.com/acme', 'https://github.com/acme/../other/app', false],
+  ['https://github.com/acme', 'https://github.com/acme/%2e%2e/other/app', false],
+  ['https://github.com/acme', 'https://github.com.evil.example/acme/app', false],
+  ['https://github.com/acme', 'https://github.com@evil.example/acme/app', false],
+  ['https://github.com/acme', 'ssh://git@github.com/acme/app', false],
+  ['git@github.com:acme', 'git@github.com:acme/app', true],
+  ['git@github.com:acme', 'git@github.com:acme/../other/app', false],
+  ['/srv/git', '/srv/git/../other/app.git', false],
+] as const)('repositories below %s: %s is one: %s', (allowed, address, expected) => {
+  expect(mayUseRepo([allowed], address)).toBe(expected);
+  expect(mayUseRepo(null, address)).toBe(true);
+  expect(mayUseRepo([], address)).toBe(false);
 });

@@ -1845,6 +1845,7 @@ export interface components {
             maxConcurrency: number | null;
             maxQueued: number | null;
             monthlyBudgetMicroUsd: number | null;
+            repos: string[] | null;
         };
         TenantSettings: {
             /**
@@ -1867,6 +1868,11 @@ export interface components {
              * @default null
              */
             monthlyBudgetMicroUsd?: number | null;
+            /**
+             * @description Addresses its runs may use, and all below them, such as https://github.com/acme; null: any.
+             * @default null
+             */
+            repos?: string[] | null;
         };
         Usage: {
             /** Format: date-time */

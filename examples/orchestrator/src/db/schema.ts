@@ -12,6 +12,8 @@ export interface TenantsTable {
   readonly max_concurrency: number | null;
   readonly max_queued: number | null;
   readonly monthly_budget_microusd: ColumnType<string | null, number | null | undefined, number | null>;
+  /** Beginnings of addresses that the tenant may use; null: any. */
+  readonly repos: string[] | null;
   readonly created_at: CreatedAt;
 }
 

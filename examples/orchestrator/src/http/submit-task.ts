@@ -6,6 +6,7 @@ import { addMessage, createTask, getTask, type TaskRow } from '../tasks/tasks.ts
 import { hasRoom } from '../tenants/quota.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
+import { checkRepo } from './repo-access.ts';
 import type { NewRunBody } from './schemas.ts';
 import { requireKey, type SubmissionHeaders, wantsReplay } from './submissions.ts';
 import { type CheckedRun, checkRun, noRoom } from './submit.ts';
@@ -25,8 +26,8 @@ export async function submitTask(
   body: NewTaskBody,
 ): Promise<SubmittedTask> {
   const { tenantId, prefer } = headers;
-  await context.preflight.check(body.repo, body.ref);
-  const checked = await checkRuns(context, body, body);
+  await checkRepo(context, tenantId, body.repo, body.ref);
+  const checked = await checkRuns(context, tenantId, body, body);
   const key = requireKey(headers.key);
   const request = { tenantId, operation: 'tasks.create', key, input: body, replay: wantsReplay(prefer) } as const;
   const { value, replayed } = await context.submissions.submit(request, async (tx) => {
@@ -50,7 +51,7 @@ export async function submitTaskRuns(
 ): Promise<SubmittedTask> {
   const { tenantId, prefer } = headers;
   const prompt = body.prompt ?? task.prompt;
-  const checked = await checkRuns(context, { repo: task.repo_url, ref: task.ref, prompt }, body);
+  const checked = await checkRuns(context, tenantId, { repo: task.repo_url, ref: task.ref, prompt }, body);
   const key = headers.key || keyFrom(task.id, body);
   const input = { taskId: task.id, ...body };
   const request = { tenantId, operation: 'tasks.run', key, input, replay: wantsReplay(prefer) } as const;
@@ -63,13 +64,14 @@ export async function submitTaskRuns(
 
 async function checkRuns(
   context: ApiContext,
+  tenantId: string,
   { repo, ref, prompt }: { readonly repo: string; readonly ref: string; readonly prompt?: string | undefined },
   body: Omit<TaskRunsBody, 'prompt'>,
 ): Promise<CheckedRun[]> {
   const { agents, priority, timeout, deadline, message, budgetMicroUsd, pullRequest } = body;
   const options = { priority, timeout, deadline, message, budgetMicroUsd, pullRequest };
   const runs = agents.map((agent) => ({ repo, ref, agent: withPrompt(agent, prompt), ...options }) as NewRunBody);
-  return await Promise.all(runs.map((run) => checkRun(context, run)));
+  return await Promise.all(runs.map((run) => checkRun(context, tenantId, run)));
 }
 
 function withPrompt(agent: TaskRunsBody['agents'][number], prompt: string | undefined): NewRunBody['agent'] {

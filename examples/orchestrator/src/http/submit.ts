@@ -5,6 +5,7 @@ import { createRun, getRun, type NewRun, type RunWithRepo } from '../runs/store.
 import { hasRoom } from '../tenants/quota.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
+import { checkRepo } from './repo-access.ts';
 import type { NewRunBody } from './schemas.ts';
 import { requireKey, type SubmissionHeaders, wantsReplay } from './submissions.ts';
 
@@ -27,7 +28,7 @@ export interface Submitted {
 
 export async function submitRun(context: ApiContext, submission: Submission): Promise<Submitted> {
   const { body } = submission;
-  return await storeOnce(context, submission, body, await checkRun(context, body));
+  return await storeOnce(context, submission, body, await checkRun(context, submission.tenantId, body));
 }
 
 /** Submits the run of another one again, as a run of its own. */
@@ -36,7 +37,7 @@ export async function retryRun(
   headers: SubmissionHeaders,
   first: RunWithRepo,
 ): Promise<Submitted> {
-  await context.preflight.check(first.repo_url, first.ref);
+  await checkRepo(context, headers.tenantId, first.repo_url, first.ref);
   const checked: CheckedRun & Pick<NewRun, 'taskId'> = {
     repo: first.repo_url,
     ref: first.ref,
@@ -52,11 +53,11 @@ export async function retryRun(
 }
 
 /** Everything that can be wrong with a run is told before it is stored. @throws {ApiError} */
-export async function checkRun(context: ApiContext, body: NewRunBody): Promise<CheckedRun> {
+export async function checkRun(context: ApiContext, tenantId: string, body: NewRunBody): Promise<CheckedRun> {
   const timeout = parseDuration('timeout', body.timeout, maxTimeout) ?? context.config.runTimeout;
   const deadline = parseDuration('deadline', body.deadline, maxDeadline);
   checkProvider(context, body);
-  await context.preflight.check(body.repo, body.ref);
+  await checkRepo(context, tenantId, body.repo, body.ref);
   return {
     repo: body.repo,
     ref: body.ref,

@@ -9,6 +9,8 @@ export interface TenantSettings {
   readonly maxConcurrency: number | null;
   readonly maxQueued: number | null;
   readonly monthlyBudgetMicroUsd: number | null;
+  /** Addresses that its runs may use, and all below them. */
+  readonly repos: readonly string[] | null;
 }
 
 export type TenantRow = Selectable<TenantsTable>;
@@ -25,6 +27,7 @@ export async function putTenant(
     max_concurrency: settings.maxConcurrency,
     max_queued: settings.maxQueued,
     monthly_budget_microusd: settings.monthlyBudgetMicroUsd,
+    repos: settings.repos && [...settings.repos],
   };
   const row = await db
     .insertInto('tenants')

@@ -5,6 +5,7 @@ import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeIdPage } from '../page.ts';
 import { ApiError } from '../problem.ts';
+import { checkRepo } from '../repo-access.ts';
 import { json, problems } from '../responses.ts';
 import { pageQuery, repoFields } from '../schemas.ts';
 
@@ -56,7 +57,7 @@ export function addRepoRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): vo
   app.openapi(add, async (c) => {
     const { tenantId } = callerWith(c, 'runs:write');
     const { url } = c.req.valid('json');
-    await context.preflight.check(url, 'HEAD');
+    await checkRepo(context, tenantId, url, 'HEAD');
     const id = await ensureRepo(context.db, tenantId, url);
     return c.json(toView(await findRepo(context, tenantId, id)), 200);
   });

@@ -18,6 +18,9 @@ const settings = z
     maxConcurrency: z.int().min(1).nullable().default(null).openapi({ description: 'Runs at a time; null: no bound.' }),
     maxQueued: bound('Runs that may wait; more are refused with 429.'),
     monthlyBudgetMicroUsd: bound('What its agents may spend in a calendar month (UTC).'),
+    repos: z.array(z.string().min(1).max(4096)).max(1000).nullable().default(null).openapi({
+      description: 'Addresses its runs may use, and all below them, such as https://github.com/acme; null: any.',
+    }),
   })
   .openapi('TenantSettings');
 
@@ -28,6 +31,7 @@ const tenantView = z
     maxConcurrency: z.int().nullable(),
     maxQueued: z.int().nullable(),
     monthlyBudgetMicroUsd: z.int().nullable(),
+    repos: z.array(z.string()).nullable(),
   })
   .openapi('Tenant');
 
@@ -186,5 +190,6 @@ function toView(row: TenantRow): z.infer<typeof tenantView> {
     maxConcurrency: row.max_concurrency,
     maxQueued: row.max_queued,
     monthlyBudgetMicroUsd: row.monthly_budget_microusd === null ? null : Number(row.monthly_budget_microusd),
+    repos: row.repos,
   };
 }
