@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createQueue, defineJob, type EnqueueOptions } from '@millrace/queue';
+import { createQueue, defineJob, type EnqueueOptions, type QueueAdapter } from '@millrace/queue';
 import { redisAdapter } from '@millrace/queue/redis';
 import { z } from 'zod';
 import { type Contender, countdown, type EnqueueShape, idlePause, inFlightOf, payload, range } from './contender.ts';
@@ -13,9 +13,13 @@ function optionsOf(id: number, { tenants, priorities }: EnqueueShape): EnqueueOp
   };
 }
 
-/** @millrace/queue. With tenants, each has a cap of 50 leased jobs. */
-export async function millrace(url: string): Promise<Contender> {
-  const adapter = redisAdapter({ url, onWarning: () => undefined });
+/** @millrace/queue on Redis. */
+export function millrace(url: string): Promise<Contender> {
+  return millraceOn(redisAdapter({ url, onWarning: () => undefined }));
+}
+
+/** @millrace/queue on an adapter, which it closes. With tenants, each has a cap of 50 leased jobs. */
+export async function millraceOn(adapter: QueueAdapter): Promise<Contender> {
   const queue = createQueue({ adapter, jobs: [work] });
   await queue.ready();
   const capTenants = ({ tenants }: EnqueueShape): Promise<unknown> =>

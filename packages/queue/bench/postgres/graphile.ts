@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger, makeWorkerUtils, runTaskList, type TaskList, type WorkerPool } from 'graphile-worker';
+import pg from 'pg';
+import { type Contender, countdown, idlePause, inFlightOf, payload, range } from '../redis/contender.ts';
+
+const logger = new Logger(() => () => undefined);
+
+/** graphile-worker with the settings of its own performance test: a local queue of 500, completions in batches. */
+export async function graphile(url: string): Promise<Contender> {
+  const pool = new pg.Pool({ connectionString: url, max: 20 });
+  pool.on('error', () => undefined);
+  const utils = await makeWorkerUtils({ pgPool: pool, logger });
+  await utils.migrate();
+
+  function work(concurrency: number, batched: boolean, tasks: TaskList): WorkerPool {
+    const fast = {
+      localQueue: { size: 500, refetchDelay: { durationMs: 10 } },
+      completeJobBatchDelay: 0,
+      failJobBatchDelay: 0,
+    };
+    return runTaskList(
+      {
+        concurrency,
+        logger,
+        noHandleSignals: true,
+        preset: { worker: { concurrentJobs: concurrency, ...(batched && fast) } },
+      },
+      tasks,
+      pool,
+    );
+  }
+
+  return {
+    name: 'graphile-worker',
+    enqueueOne: (count, inFlight) => inFlightOf(count, inFlight, (id) => utils.addJob('work', payload(id))),
+    enqueueBulk: (count) =>
+      inFlightOf(count / 1_000, 4, (part) =>
+        utils.addJobs(range(part * 1_000, 1_000).map((id) => ({ identifier: 'work', payload: payload(id) }))),
+      ),
+    process: async (count, { concurrency }) => {
+      const { step, done } = countdown(count);
+      const worker = work(concurrency, true, { work: async () => step() });
+      await done;
+      setImmediate(() => void worker.gracefulShutdown());
+    },
+    pickup: async (samples) => {
+      const waits: number[] = [];
+      let started = (): void => undefined;
+      const worker = work(1, false, { work: async () => started() });
+      await sleep(200);
+      for (let sample = 0; sample < samples; sample += 1) {
+        const running = new Promise<void>((resolve) => {
+          started = resolve;
+        });
+        const from = performance.now();
+        void utils.addJob('work', payload(sample));
+        await running;
+        waits.push(performance.now() - from);
+        await sleep(idlePause);
+      }
+      await worker.gracefulShutdown();
+      return waits;
+    },
+    close: async () => {
+      await utils.release();
+      await pool.end();
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import type { Contender, EnqueueShape } from '../redis/contender.ts';
+import { compare, type Result } from '../result.ts';
+import { type Arena, openArena, type Trial, takeTurns } from './arena.ts';
+
+/** Jobs that wait already are run by one process. */
+function trial(contender: Contender, count: number, concurrency: number, shape: EnqueueShape = {}): Trial {
+  return {
+    count,
+    before: () => contender.enqueueBulk(count, shape),
+    work: () => contender.process(count, { concurrency, prefetch: true }),
+  };
+}
+
+/** Throughput and CPU per job; the same with 1,000 priorities. */
+export async function measureProcess(quick: boolean): Promise<Result[]> {
+  await using arena = await openArena();
+  const { millrace, graphile, pgBoss } = arena;
+  const [ours, theirs] = quick ? [20_000, 8_000] : [60_000, 25_000];
+  const seen = await takeTurns(arena, quick ? 1 : 3, [
+    trial(millrace, ours, 200),
+    trial(graphile, ours, 200),
+    trial(graphile, ours, 50),
+    trial(pgBoss, theirs, 200),
+    trial(millrace, ours, 50),
+    trial(millrace, ours, 50, { priorities: 1_000 }),
+  ]);
+  const [c200, graphile200, graphile50, boss, c50, priorities] = seen as [Seen, Seen, Seen, Seen, Seen, Seen];
+  const best = Math.max(graphile200.rate, graphile50.rate);
+  return [
+    compare('postgres.process.c200', c200.rate, best, 'graphile-worker, its best', 'jobs/s'),
+    compare('postgres.process.c200', c200.rate, boss.rate, 'pg-boss', 'jobs/s'),
+    compare('postgres.cpu', c50.cpu, graphile50.cpu, 'graphile-worker', 'µs of node and PostgreSQL per job'),
+    compare('postgres.priorities.1k', priorities.cpu, c50.cpu, 'one priority', 'µs of node and PostgreSQL per job'),
+  ];
+}
+
+type Seen = Awaited<ReturnType<typeof takeTurns>>[number];
+
+/** CPU per job with a deep backlog, and while a transaction that was forgotten keeps dead rows alive. */
+export async function measureDepth(quick: boolean): Promise<Result[]> {
+  await using arena = await openArena();
+  const count = quick ? 20_000 : 50_000;
+  const shallow = await costAt(arena, count, count);
+  const deep = await costAt(arena, quick ? 300_000 : 1_000_000, count);
+  const jobs = quick ? 50_000 : 200_000;
+  const free = await costAt(arena, jobs, jobs);
+  const idle = await arena.database.connect();
+  await idle.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+  await idle.query('SELECT count(*) FROM millrace.state');
+  const pinned = await costAt(arena, jobs, jobs);
+  await idle.query('ROLLBACK');
+  idle.release();
+  return [
+    compare('postgres.depth.1m', deep, shallow, 'no backlog', 'µs of node and PostgreSQL per job'),
+    compare('postgres.pinned', pinned, free, 'no idle transaction', 'µs of node and PostgreSQL per job'),
+  ];
+}
+
+async function costAt({ clear, measure, millrace }: Arena, depth: number, count: number): Promise<number> {
+  await clear();
+  await millrace.enqueueBulk(depth);
+  return (await measure(count, () => millrace.process(count, { concurrency: 50, prefetch: true }))).cpu;
+}
