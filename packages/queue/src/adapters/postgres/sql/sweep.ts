@@ -156,7 +156,9 @@ BEGIN
   SELECT (x.slot + 1) % 4 INTO next FROM mr.shelf x WHERE x.since <= at - 3600000 ORDER BY x.since DESC LIMIT 1 FOR UPDATE SKIP LOCKED;
   IF NOT FOUND OR EXISTS (
     SELECT 1 FROM mr.shelved h CROSS JOIN LATERAL (SELECT s.* FROM mr.state s WHERE s.queue = h.queue ORDER BY s.version DESC LIMIT 1) s
-      WHERE h.slot = next AND (h.last_n > s.forgotten[h.state] AND s.kept[h.state] > 0 OR h.last_until > at)
+      WHERE h.slot = next AND (h.last_n > s.forgotten[h.state] AND s.kept[h.state] > 0
+        -- Results are counted out when their time is over; the last may have been removed by hand, so a day is enough.
+        OR h.last_until > s.result_until AND h.last_until > at - 86400000)
   ) THEN RETURN; END IF;
   BEGIN
     EXECUTE format('LOCK TABLE mr.done_%s IN ACCESS EXCLUSIVE MODE NOWAIT', next);
