@@ -7,9 +7,9 @@ import { sql } from './sql.ts';
 export const callFunctions: string = sql`
 CREATE TYPE fn.call AS (
   queue int, version bigint, now bigint, epoch bigint,
-  limits jsonb, defaults jsonb, retention jsonb, aging bigint, step bigint, paused boolean,
+  limits jsonb, defaults jsonb, retention jsonb, aging bigint, paused boolean,
   fence bigint, ceiling bigint, vclock float8, tat float8,
-  ready bigint, delayed bigint, leased bigint, bytes bigint, cancels bigint, hungry int,
+  ready bigint, delayed bigint, leased bigint, bytes bigint, cancels bigint, hungry int, aged_at bigint,
   due bigint, absorbed pg_snapshot, absorbed_all bigint,
   finished bigint, kept bigint[], kept_bytes bigint[], forgotten bigint[], result_until bigint, result_n bigint,
   -- Changes to the counters of tenants, not yet applied: see place().
@@ -23,10 +23,6 @@ CREATE TYPE fn.call AS (
 
 CREATE FUNCTION fn.now_ms() RETURNS bigint LANGUAGE sql AS
 $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
-
--- What a step of priority is worth in milliseconds of waiting; with strict priorities more than any wait (115 days a step).
-CREATE FUNCTION fn.step_of(aging bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS
-$$ SELECT CASE WHEN aging > 0 THEN aging ELSE 10000000000 END $$;
 
 CREATE FUNCTION fn.lock_queue(q int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -54,9 +50,9 @@ BEGIN
     RAISE EXCEPTION 'MILLRACE_ISOLATION %', current_setting('transaction_isolation');
   END IF;
   PERFORM fn.lock_queue(q);
-  SELECT s.version, s.fence, s.ceiling, s.vclock, s.tat, s.ready, s.delayed, s.leased, s.bytes, s.cancels, s.hungry,
+  SELECT s.version, s.fence, s.ceiling, s.vclock, s.tat, s.ready, s.delayed, s.leased, s.bytes, s.cancels, s.hungry, s.aged_at,
       s.due, s.absorbed, s.absorbed_all, s.finished, s.kept, s.kept_bytes, s.forgotten, s.result_until, s.result_n
-    INTO c.version, c.fence, c.ceiling, c.vclock, c.tat, c.ready, c.delayed, c.leased, c.bytes, c.cancels, c.hungry,
+    INTO c.version, c.fence, c.ceiling, c.vclock, c.tat, c.ready, c.delayed, c.leased, c.bytes, c.cancels, c.hungry, c.aged_at,
       c.due, c.absorbed, c.absorbed_all, c.finished, c.kept, c.kept_bytes, c.forgotten, c.result_until, c.result_n
     FROM mr.state s WHERE s.queue = q ORDER BY s.version DESC LIMIT 1;
   IF NOT FOUND THEN RAISE EXCEPTION 'MILLRACE_UNOPENED'; END IF;
@@ -67,7 +63,6 @@ BEGIN
   c.defaults := settings->'tenantDefaults';
   c.retention := settings->'retention';
   c.aging := round((settings->>'aging')::numeric)::bigint;
-  c.step := fn.step_of(c.aging);
   c := fn.forget_changes(c);
   c.promoted := 0;
   c.expired := '[]';
@@ -83,7 +78,7 @@ END $$;
 CREATE FUNCTION fn.commit(c fn.call) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE mr.state SET version = c.version + 1, fence = c.fence, ceiling = c.ceiling, vclock = c.vclock, tat = c.tat,
-    ready = c.ready, delayed = c.delayed, leased = c.leased, bytes = c.bytes, cancels = c.cancels, hungry = c.hungry,
+    ready = c.ready, delayed = c.delayed, leased = c.leased, bytes = c.bytes, cancels = c.cancels, hungry = c.hungry, aged_at = c.aged_at,
     due = c.due, absorbed = c.absorbed, absorbed_all = c.absorbed_all, finished = c.finished, kept = c.kept, kept_bytes = c.kept_bytes,
     forgotten = c.forgotten, result_until = c.result_until, result_n = c.result_n
     WHERE queue = c.queue AND version = c.version;

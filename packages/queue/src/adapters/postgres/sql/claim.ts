@@ -15,6 +15,10 @@ BEGIN
   IF t.paused THEN RETURN 0; END IF;
   IF t.limits IS NULL AND c.defaults = '{}' THEN RETURN 1000000; END IF;
   lim := c.defaults || coalesce(t.limits, '{}');
+  -- With a budget each job decides anew which is the next that can be paid for.
+  IF lim ? 'budget' AND t.leased < coalesce((lim->>'maxLeased')::bigint, 9007199254740991) THEN
+    RETURN least(1, fn.allowed_starts(t.tat, c.now, lim->'rate'));
+  END IF;
   RETURN greatest(0, least(coalesce((lim->>'maxLeased')::bigint - t.leased, 1000000), fn.allowed_starts(t.tat, c.now, lim->'rate')));
 END $$;
 
@@ -24,21 +28,44 @@ BEGIN
   RETURN greatest(0, least(coalesce((c.limits->>'maxLeased')::bigint - c.leased, 1000000), fn.allowed_starts(c.tat, c.now, c.limits->'rate')));
 END $$;
 
--- The tenant of a lower class that has waited long enough for a turn. Looked for among the 64 that have waited longest, priorities counted in.
-CREATE FUNCTION fn.overdue(c fn.call) RETURNS text
-LANGUAGE plpgsql AS $$
+CREATE TYPE fn.late AS (tenant text, class int);
+
+-- Whether a class may have its turn although a higher one has jobs.
+CREATE FUNCTION fn.is_late(c fn.call, class int, top int, waits_since bigint) RETURNS boolean LANGUAGE sql AS $$
+  SELECT class < top AND greatest(waits_since, coalesce((SELECT t.at FROM mr.class_turn t WHERE t.queue = c.queue AND t.class = is_late.class), 0))
+    + (top - class) * c.aging <= c.now
+$$;
+
+-- A class that has waited long enough for a turn: that of the first tenant in each ring, or one that stands behind higher classes of its
+-- tenant (of 32 tenants at the head of the highest ring).
+CREATE FUNCTION fn.overdue(c fn.call) RETURNS fn.late LANGUAGE plpgsql AS $$
 DECLARE
   top int := (SELECT t.head_class FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed ORDER BY t.head_class DESC LIMIT 1);
-  low int := (SELECT t.head_class FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed ORDER BY t.head_class LIMIT 1);
+  class int := top;
+  t record;
+  h record;
 BEGIN
-  IF top = low THEN RETURN NULL; END IF;
-  RETURN (SELECT x.name FROM (
-      SELECT t.name, t.head_class FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed AND t.urgency <= c.now - top * c.step ORDER BY t.urgency LIMIT 64
-    ) x WHERE x.head_class < top LIMIT 1);
+  LOOP
+    SELECT x.name, x.head_class, x.since INTO t FROM mr.tenant x
+      WHERE x.queue = c.queue AND x.ringed AND x.head_class < class ORDER BY x.head_class DESC, x.vtime LIMIT 1;
+    EXIT WHEN t.name IS NULL;
+    IF fn.is_late(c, t.head_class, top, t.since) THEN RETURN ROW(t.name, t.head_class); END IF;
+    class := t.head_class;
+  END LOOP;
+  FOR t IN SELECT x.name, x.head_class FROM mr.tenant x WHERE x.queue = c.queue AND x.ringed ORDER BY x.head_class DESC, x.vtime LIMIT 32 LOOP
+    class := t.head_class;
+    LOOP
+      SELECT b.priority, b.ready_at INTO h FROM fn.class_below(c, t.name, class) b;
+      EXIT WHEN h.priority IS NULL;
+      IF fn.is_late(c, h.priority, top, h.ready_at) THEN RETURN ROW(t.name, h.priority); END IF;
+      class := h.priority;
+    END LOOP;
+  END LOOP;
+  RETURN NULL;
 END $$;
 
 -- One batch; n: how many. Notes the jobs as JSON without brackets.
-CREATE FUNCTION fn.claim_batch(c fn.call, holder int, call_number int, want int, chosen_tenant text) RETURNS fn.call
+CREATE FUNCTION fn.claim_batch(c fn.call, holder int, call_number int, want int, late fn.late) RETURNS fn.call
 LANGUAGE plpgsql AS $$
 DECLARE
   names text[];
@@ -56,11 +83,13 @@ DECLARE
   clock float8 := c.vclock;
 BEGIN
   WITH ring AS MATERIALIZED (
-    SELECT t.name, t.vtime, t.low_rank, t.low_turn, fn.room_of(c, t) AS room,
+    SELECT t.name, t.vtime, fn.room_of(c, t) AS room,
+      CASE WHEN late.tenant IS NOT NULL THEN fn.rank_of(c.now + 1000000, late.class + 1) ELSE coalesce(t.head_rank, t.low_rank) END AS low_rank,
+      CASE WHEN late.tenant IS NOT NULL OR t.head_rank IS NOT NULL THEN 0 ELSE t.low_turn END AS low_turn,
       CASE WHEN t.limits IS NULL AND c.defaults = '{}' THEN 1 ELSE coalesce(((c.defaults || coalesce(t.limits, '{}'))->>'weight')::float8, 1) END AS weight,
       CASE WHEN t.limits IS NULL AND c.defaults = '{}' THEN NULL ELSE (c.defaults || coalesce(t.limits, '{}'))->'budget' END AS budget,
       t.spent, t.budget_window
-    FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed AND (chosen_tenant IS NULL OR t.name = chosen_tenant)
+    FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed AND (late.tenant IS NULL OR t.name = late.tenant)
     ORDER BY t.head_class DESC, t.vtime LIMIT want
   ), size AS MATERIALIZED (
     SELECT greatest(1, ceil(2.0 * want / greatest(count(*), 1)))::bigint AS most, count(*) AS tenants FROM ring
@@ -98,7 +127,7 @@ BEGIN
     FROM checked WHERE payable AND NOT risen
     WINDOW turns AS (ORDER BY CASE WHEN tenants > 1 THEN -class END, starts, name, place)
   ), chosen AS MATERIALIZED (
-    SELECT * FROM ordered WHERE NOT stopped AND turn <= CASE WHEN chosen_tenant IS NULL THEN want ELSE 1 END ORDER BY turn
+    SELECT * FROM ordered WHERE NOT stopped AND turn <= CASE WHEN late.tenant IS NULL THEN want ELSE 1 END ORDER BY turn
   ), bodies AS MATERIALIZED (
     SELECT chosen.*, j.id, j.tenant, j.payload, j.name AS job_name, j.max_attempts, j.enqueued_at, j.extra
     FROM chosen CROSS JOIN LATERAL (SELECT x.* FROM mr.job x WHERE x.queue = c.queue AND x.seq = chosen.seq LIMIT 1) j
@@ -132,7 +161,8 @@ BEGIN
   IF n = 0 THEN RETURN c; END IF;
   c := fn.count_claim(c, jobs, n, (SELECT sum(b) FROM unnest(sizes) b)::bigint, soonest, keys);
   UPDATE mr.tenant t SET
-      ready = t.ready - u.n, bytes = t.bytes - u.size, low_rank = u.low, low_turn = u.turn, since = c.now,
+      ready = t.ready - u.n, bytes = t.bytes - u.size, low_rank = CASE WHEN late.tenant IS NULL AND t.head_rank IS NULL THEN u.low ELSE t.low_rank END,
+      low_turn = CASE WHEN late.tenant IS NULL AND t.head_rank IS NULL THEN u.turn ELSE t.low_turn END, since = c.now,
       vtime = greatest(t.vtime, clock) + u.share / coalesce((lim.it->>'weight')::float8, 1),
       tat = CASE WHEN lim.it ? 'rate' THEN fn.after_starts(t.tat, c.now, lim.it->'rate', u.n) ELSE t.tat END,
       spent = CASE WHEN lim.it ? 'budget' THEN
@@ -219,7 +249,7 @@ END $$;
 -- Claims up to want jobs. more: there are others that could have been claimed now.
 CREATE FUNCTION fn.claim(c fn.call, holder int, call_number int, want int) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE
-  late text;
+  late fn.late;
   room int;
   alone fn.call;
 BEGIN
@@ -227,12 +257,19 @@ BEGIN
     room := least(want - c.claimed, fn.room_of_queue(c));
     c.more := fn.room_of_queue(c) > 0 AND EXISTS (SELECT 1 FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed);
     EXIT WHEN room <= 0 OR NOT c.more;
-    alone := fn.claim_alone(c, holder, call_number, room);
-    late := CASE WHEN alone.queue IS NULL AND c.aging > 0 THEN fn.overdue(c) END;
+    late := NULL;
+    IF c.aging > 0 AND c.now >= c.aged_at THEN
+      late := fn.overdue(c);
+      c.aged_at := CASE WHEN late.tenant IS NULL THEN c.now + c.aging / 16 ELSE 0 END;
+    END IF;
+    alone := CASE WHEN late.tenant IS NULL THEN fn.claim_alone(c, holder, call_number, room) END;
     c := CASE WHEN alone.queue IS NULL THEN fn.claim_batch(c, holder, call_number, room, late) ELSE alone END;
+    IF late.tenant IS NOT NULL THEN
+      INSERT INTO mr.class_turn VALUES (c.queue, late.class, c.now) ON CONFLICT (queue, class) DO UPDATE SET at = excluded.at;
+    END IF;
     IF c.n = 0 THEN
       -- They stand in the ring, and a change of limits or the cost of their next job keeps them from running.
-      c := fn.touch(c, ARRAY(SELECT t.name FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed AND (late IS NULL OR t.name = late)
+      c := fn.touch(c, ARRAY(SELECT t.name FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed AND (late.tenant IS NULL OR t.name = late.tenant)
         ORDER BY t.head_class DESC, t.vtime LIMIT want));
     END IF;
   END LOOP;

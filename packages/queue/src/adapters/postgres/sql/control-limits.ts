@@ -26,22 +26,12 @@ BEGIN
   c.retention := c.answer->'retention';
   c.aging := round((c.answer->>'aging')::numeric)::bigint;
   c.due := 0;
-  IF fn.step_of(c.aging) <> c.step THEN c := fn.reorder(c); END IF;
+  c.aged_at := 0;
   -- Whom the old defaults held may run now; whom only the new ones hold is found out at its next turn.
   IF input ? 'tenantDefaults' THEN
     c := fn.touch(c, ARRAY(SELECT DISTINCT t.name FROM mr.tenant t WHERE t.queue = c.queue));
   END IF;
   RETURN c;
-END $$;
-
--- A step of priority is worth something else: all ready jobs and all tenants stand elsewhere.
-CREATE FUNCTION fn.reorder(c fn.call) RETURNS fn.call LANGUAGE plpgsql AS $$
-BEGIN
-  c.step := fn.step_of(c.aging);
-  UPDATE mr.ready r SET rank = fn.rank_of(r.ready_at, r.priority, c.step) WHERE r.queue = c.queue;
-  UPDATE mr.tenant t SET low_rank = -9223372036854775808, low_turn = 0 WHERE t.queue = c.queue;
-  UPDATE mr.arrival a SET min_rank = -9223372036854775808 WHERE a.queue = c.queue;
-  RETURN fn.touch(c, ARRAY(SELECT DISTINCT t.name FROM mr.tenant t WHERE t.queue = c.queue));
 END $$;
 
 CREATE FUNCTION fn.ensure_tenant(c fn.call, who text) RETURNS void LANGUAGE plpgsql AS $$

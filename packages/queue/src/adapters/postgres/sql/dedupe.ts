@@ -32,7 +32,7 @@ BEGIN
   IF s.state = 'leased' THEN RETURN c; END IF;
   IF s.state = 'ready' THEN
     UPDATE mr.ready r SET bytes = size WHERE r.queue = c.queue AND r.tenant = s.tenant
-      AND r.rank = fn.rank_of(s.ready_at, s.priority, c.step) AND r.turn = s.turn;
+      AND r.rank = fn.rank_of(s.ready_at, s.priority) AND r.turn = s.turn;
   END IF;
   c.bytes := c.bytes + size - s.bytes;
   RETURN fn.count_tenant(c, s.tenant, 0, 0, 0, size - s.bytes);

@@ -11,7 +11,7 @@ export const enqueueFunctions: string = sql`
 CREATE TYPE fn.shape AS (n text, t text, p int, d bigint, a int, c bigint, x jsonb, m jsonb);
 
 -- Stores jobs that are ready, or delayed. Known ids stay as they are.
-CREATE FUNCTION fn.insert_jobs(q int, step bigint, at bigint, shapes jsonb, ids jsonb, payloads jsonb, sizes int[], forms int[]) RETURNS void
+CREATE FUNCTION fn.insert_jobs(q int, at bigint, shapes jsonb, ids jsonb, payloads jsonb, sizes int[], forms int[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   repeated text[];
@@ -29,7 +29,7 @@ BEGIN
     RETURNING seq, tenant, priority, cost, bytes, ready_at, extra
   ), ready AS (
     INSERT INTO mr.ready (queue, tenant, rank, turn, seq, ready_at, cost, bytes, attempt, priority, special)
-      SELECT q, tenant, fn.rank_of(ready_at, priority, step), seq, seq, ready_at, cost, bytes, 0, priority, fn.is_special(extra)
+      SELECT q, tenant, fn.rank_of(ready_at, priority), seq, seq, ready_at, cost, bytes, 0, priority, fn.is_special(extra)
       FROM stored WHERE ready_at <= at
   ), delayed AS (
     INSERT INTO mr.delayed (queue, seq, ready_at, attempt, special)
@@ -37,7 +37,7 @@ BEGIN
   )
   INSERT INTO mr.arrival (queue, tenant, ready, delayed, bytes, min_rank, min_ready_at)
     SELECT q, tenant, count(*) FILTER (WHERE ready_at <= at), count(*) FILTER (WHERE ready_at > at), sum(bytes),
-      min(fn.rank_of(ready_at, priority, step)) FILTER (WHERE ready_at <= at), min(ready_at) FILTER (WHERE ready_at > at)
+      min(fn.rank_of(ready_at, priority)) FILTER (WHERE ready_at <= at), min(ready_at) FILTER (WHERE ready_at > at)
     FROM stored GROUP BY tenant;
 END $$;
 
@@ -52,7 +52,6 @@ CREATE FUNCTION fn.enqueue(q int, shapes text, ids text, payloads text, sizes te
 LANGUAGE plpgsql hot_settings AS $$
 DECLARE
   w mr.queue;
-  step bigint;
   known boolean;
 BEGIN
   SELECT * INTO w FROM mr.queue x WHERE x.number = q;
@@ -65,13 +64,12 @@ BEGIN
   IF inside AND (special OR w.marked) THEN
     answers := fn.enqueue_inside(q, w, shapes::jsonb, ids::jsonb, payloads::jsonb, sizes::int[], forms::int[]);
   ELSE
-    step := fn.step_of(round((w.settings->>'aging')::numeric)::bigint);
     SELECT s.kept <> '{0,0,0}' INTO known FROM mr.state s WHERE s.queue = q ORDER BY s.version DESC LIMIT 1;
     IF known THEN
       SELECT f.shapes, f.ids, f.payloads, f.sizes, f.forms INTO shapes, ids, payloads, sizes, forms
         FROM fn.without_finished(q, shapes, ids, payloads, sizes, forms) f;
     END IF;
-    PERFORM fn.insert_jobs(q, step, fn.now_ms(), shapes::jsonb, ids::jsonb, payloads::jsonb, sizes::int[], forms::int[]);
+    PERFORM fn.insert_jobs(q, fn.now_ms(), shapes::jsonb, ids::jsonb, payloads::jsonb, sizes::int[], forms::int[]);
   END IF;
   SELECT s.hungry > 0 OR s.leased = 0 INTO hungry FROM mr.state s WHERE s.queue = q ORDER BY s.version DESC LIMIT 1;
   IF inside AND hungry THEN PERFORM fn.tell(q, 'ready'); END IF;

@@ -9,8 +9,9 @@ CREATE TYPE fn.spot AS (
   session int, fence bigint, call int, claimed_at bigint, visible_until bigint, cancel boolean, completed boolean, result text
 );
 
-CREATE FUNCTION fn.rank_of(ready_at bigint, priority int, step bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS
-$$ SELECT ready_at - priority * step $$;
+-- Where a job stands in its tenant: by class, then by time. A class is 1e10 ms (115 days) wide.
+CREATE FUNCTION fn.rank_of(ready_at bigint, priority int) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+$$ SELECT ready_at - priority * 10000000000 $$;
 
 -- A job that waits or is leased; NULL when it is finished or unknown.
 CREATE FUNCTION fn.find(c fn.call, job_id text) RETURNS fn.spot LANGUAGE plpgsql AS $$
@@ -22,7 +23,7 @@ BEGIN
     FROM mr.job j WHERE j.queue = c.queue AND j.id = job_id;
   IF NOT FOUND THEN RETURN NULL; END IF;
   SELECT 'ready', r.attempt, r.special INTO s.state, s.attempt, s.special FROM mr.ready r
-    WHERE r.queue = c.queue AND r.tenant = s.tenant AND r.rank = fn.rank_of(s.ready_at, s.priority, c.step) AND r.turn = s.turn;
+    WHERE r.queue = c.queue AND r.tenant = s.tenant AND r.rank = fn.rank_of(s.ready_at, s.priority) AND r.turn = s.turn;
   IF FOUND THEN RETURN s; END IF;
   SELECT 'delayed', d.attempt, d.special INTO s.state, s.attempt, s.special FROM mr.delayed d WHERE d.queue = c.queue AND d.seq = s.seq;
   IF FOUND THEN RETURN s; END IF;
@@ -52,7 +53,7 @@ CREATE FUNCTION fn.leave(c fn.call, s fn.spot) RETURNS fn.call LANGUAGE plpgsql 
 BEGIN
   IF s.state = 'ready' THEN
     DELETE FROM mr.ready r WHERE r.queue = c.queue AND r.tenant = s.tenant
-      AND r.rank = fn.rank_of(s.ready_at, s.priority, c.step) AND r.turn = s.turn;
+      AND r.rank = fn.rank_of(s.ready_at, s.priority) AND r.turn = s.turn;
     c.ready := c.ready - 1;
     c.bytes := c.bytes - s.bytes;
     RETURN fn.count_tenant(c, s.tenant, -1, 0, 0, -s.bytes);
@@ -71,7 +72,7 @@ END $$;
 -- Puts a job that is nowhere among the waiting: at the end of its line, or in its old place. at NULL: until released by another job.
 CREATE FUNCTION fn.enter(c fn.call, s fn.spot, at bigint, old_place boolean DEFAULT false) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE
-  rank bigint := fn.rank_of(at, s.priority, c.step);
+  rank bigint := fn.rank_of(at, s.priority);
 BEGIN
   IF NOT old_place THEN
     s.turn := nextval('mr.job_seq');

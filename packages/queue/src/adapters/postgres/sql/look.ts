@@ -21,7 +21,7 @@ CREATE FUNCTION fn.oldest_ready_at(q int) RETURNS bigint LANGUAGE sql STABLE AS 
     (SELECT min(r.ready_at) FROM (SELECT j.tenant, coalesce(j.turn, j.seq) AS turn, j.ready_at, j.priority FROM mr.job j WHERE j.queue = q ORDER BY j.seq LIMIT 1000) j
       JOIN mr.queue w ON w.number = q
       JOIN mr.ready r ON r.queue = q AND r.tenant = j.tenant AND r.turn = j.turn
-        AND r.rank = fn.rank_of(j.ready_at, j.priority, fn.step_of(round((w.settings->>'aging')::numeric)::bigint))),
+        AND r.rank = fn.rank_of(j.ready_at, j.priority)),
     (SELECT min(h.ready_at) FROM (SELECT DISTINCT t.name FROM mr.tenant t WHERE t.queue = q AND t.ready > 0 LIMIT 500) t
       CROSS JOIN LATERAL (SELECT r.ready_at FROM mr.ready r WHERE r.queue = q AND r.tenant = t.name ORDER BY r.rank, r.turn LIMIT 1) h))
 $$;
@@ -49,7 +49,7 @@ CREATE VIEW fn.jobs AS
   SELECT j.queue, j.seq, j.id, j.name, j.tenant, CASE WHEN l.seq IS NOT NULL THEN 'leased' WHEN d.seq IS NOT NULL THEN 'delayed' ELSE 'ready' END AS state,
     j.priority, coalesce(l.attempt, d.attempt, (SELECT r.attempt FROM mr.ready r JOIN mr.queue w ON w.number = r.queue
       WHERE r.queue = j.queue AND r.tenant = j.tenant AND r.turn = coalesce(j.turn, j.seq)
-        AND r.rank = fn.rank_of(j.ready_at, j.priority, fn.step_of(round((w.settings->>'aging')::numeric)::bigint))), 0) AS attempt,
+        AND r.rank = fn.rank_of(j.ready_at, j.priority)), 0) AS attempt,
     j.max_attempts, j.cost, j.bytes, j.enqueued_at, j.ready_at, NULL::bigint AS finished_at, j.extra,
     coalesce(n.failures, '[]') AS failures, coalesce(n.logs, '[]') AS logs, n.progress, NULL::text AS result, j.payload,
     (SELECT s.id FROM mr.session s WHERE s.queue = j.queue AND s.number = l.session) AS session, l.fence, l.claimed_at,
@@ -110,7 +110,7 @@ $$;
 
 CREATE FUNCTION fn.ahead_of(c fn.call, s fn.spot) RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT count(*) FROM (SELECT 1 FROM mr.ready r WHERE r.queue = c.queue AND r.tenant = s.tenant
-    AND (r.rank, r.turn) < (fn.rank_of(s.ready_at, s.priority, c.step), s.turn) LIMIT 1000) x
+    AND (r.rank, r.turn) < (fn.rank_of(s.ready_at, s.priority), s.turn) LIMIT 1000) x
 $$;
 
 CREATE FUNCTION fn.explain(c fn.call, job_id text) RETURNS jsonb LANGUAGE plpgsql AS $$

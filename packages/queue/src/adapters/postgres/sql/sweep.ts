@@ -67,7 +67,7 @@ BEGIN
     RETURNING d.seq, d.ready_at, d.attempt, d.special
   ), moved AS (
     INSERT INTO mr.ready (queue, tenant, rank, turn, seq, ready_at, cost, bytes, attempt, priority, special)
-      SELECT c.queue, j.tenant, fn.rank_of(due.ready_at, j.priority, c.step), coalesce(j.turn, j.seq), j.seq, due.ready_at, j.cost, j.bytes, due.attempt, j.priority, due.special
+      SELECT c.queue, j.tenant, fn.rank_of(due.ready_at, j.priority), coalesce(j.turn, j.seq), j.seq, due.ready_at, j.cost, j.bytes, due.attempt, j.priority, due.special
       FROM due CROSS JOIN LATERAL (SELECT x.* FROM mr.job x WHERE x.queue = c.queue AND x.seq = due.seq LIMIT 1) j
     RETURNING tenant, rank
   )

@@ -30,6 +30,8 @@ CREATE TABLE mr.state (
   bytes bigint NOT NULL DEFAULT 0,
   cancels bigint NOT NULL DEFAULT 0,
   hungry int NOT NULL DEFAULT 0,
+  -- Not before then is looked for classes that have waited for long.
+  aged_at bigint NOT NULL DEFAULT 0,
   due bigint NOT NULL DEFAULT 0,
   absorbed pg_snapshot,
   absorbed_all bigint NOT NULL DEFAULT 0,
@@ -143,15 +145,15 @@ CREATE TABLE mr.tenant (
   ringed boolean NOT NULL DEFAULT false,
   head_class smallint NOT NULL DEFAULT 0,
   since bigint NOT NULL DEFAULT 0,
-  urgency bigint NOT NULL DEFAULT 0,
   parked_until bigint,
   -- No ready job of the tenant stands before this: claims begin here, past what dead rows a long transaction keeps.
   low_rank bigint NOT NULL DEFAULT -9223372036854775808,
   low_turn bigint NOT NULL DEFAULT 0,
+  -- With a budget: the first job that it can pay for may stand behind dearer ones of higher classes.
+  head_rank bigint,
   PRIMARY KEY (queue, name, version)
 ) WITH (fillfactor = 70);
 CREATE INDEX tenant_ring ON mr.tenant (queue, head_class DESC, vtime) WHERE ringed;
-CREATE INDEX tenant_urgent ON mr.tenant (queue, urgency) WHERE ringed;
 CREATE INDEX tenant_parked ON mr.tenant (queue, parked_until) WHERE parked_until IS NOT NULL;
 CREATE INDEX tenant_idle ON mr.tenant (queue, vtime)
   WHERE ready = 0 AND delayed = 0 AND leased = 0 AND limits IS NULL AND NOT paused AND spent = 0;
@@ -231,6 +233,14 @@ CREATE TABLE mr.shelved (
   last_until bigint NOT NULL,
   PRIMARY KEY (slot, queue, state)
 ) WITH (fillfactor = 50);
+
+-- The last turn of a class that got one out of order, for having waited.
+CREATE TABLE mr.class_turn (
+  queue int NOT NULL,
+  class smallint NOT NULL,
+  at bigint NOT NULL,
+  PRIMARY KEY (queue, class)
+);
 
 CREATE TABLE mr.dedupe (
   queue int NOT NULL,

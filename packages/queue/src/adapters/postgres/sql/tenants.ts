@@ -96,10 +96,10 @@ BEGIN
       since = CASE WHEN p.enters THEN c.now ELSE t.since END,
       vtime = CASE WHEN p.enters THEN greatest(t.vtime, c.vclock) ELSE t.vtime END,
       head_class = CASE WHEN p.ringed THEN p.priority ELSE t.head_class END,
-      urgency = CASE WHEN p.enters THEN c.now ELSE t.since END - p.priority * c.step,
+      head_rank = p.head_rank,
       parked_until = p.until
     FROM (
-      SELECT x.at, d.readies, d.delays, d.leases, d.sizes, d.low, coalesce(h.priority, 0) AS priority, hold.until,
+      SELECT x.at, d.readies, d.delays, d.leases, d.sizes, d.low, coalesce(b.priority, h.priority, 0) AS priority, b.rank AS head_rank, hold.until,
         h.priority IS NOT NULL AND hold.reason IS NULL AS ringed,
         h.priority IS NOT NULL AND hold.reason IS NULL AND NOT x.ringed AS enters
       FROM (
@@ -111,13 +111,18 @@ BEGIN
         SELECT t.*, t.ctid AS at FROM mr.tenant t WHERE t.queue = c.queue AND t.name = d.name ORDER BY t.version DESC LIMIT 1
       ) x
       LEFT JOIN LATERAL (
-        SELECT r.priority, r.cost FROM mr.ready r
+        SELECT r.priority, r.cost, r.rank FROM mr.ready r
         WHERE r.queue = c.queue AND r.tenant = d.name
           AND (r.rank, r.turn) >= (least(x.low_rank, d.low), CASE WHEN d.low <= x.low_rank THEN 0 ELSE x.low_turn END)
         ORDER BY r.rank, r.turn LIMIT 1
       ) h ON true
       LEFT JOIN LATERAL (
-        SELECT a.* FROM fn.hold_after(c, x.name, x.version, d.leases::bigint, h.cost) a
+        SELECT a.* FROM fn.first_affordable(c, x.name, x.version, h.rank) a
+        WHERE h.priority IS NOT NULL AND (x.limits ? 'budget' OR c.defaults ? 'budget')
+        OFFSET 0
+      ) b ON true
+      LEFT JOIN LATERAL (
+        SELECT a.* FROM fn.hold_after(c, x.name, x.version, d.leases::bigint, coalesce(b.cost, h.cost)) a
         WHERE h.priority IS NOT NULL AND (x.paused OR x.limits IS NOT NULL OR c.defaults <> '{}')
         OFFSET 0
       ) hold ON true
@@ -128,6 +133,44 @@ BEGIN
   SELECT min(placed.parked_until) INTO parked FROM placed;
   c.due := least(c.due, parked);
   RETURN fn.forget_changes(c);
+END $$;
+
+-- The first job of the next class below, from a class of a tenant.
+CREATE FUNCTION fn.class_below(c fn.call, who text, class int, OUT priority int, OUT rank bigint, OUT cost bigint, OUT ready_at bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+  -- Clocks of two sessions may differ a little; classes are far apart.
+  SELECT r.priority, r.rank, r.cost, r.ready_at INTO priority, rank, cost, ready_at FROM mr.ready r
+    WHERE r.queue = c.queue AND r.tenant = who AND r.rank > fn.rank_of(c.now + 1000000, class) ORDER BY r.rank, r.turn LIMIT 1;
+END $$;
+
+-- Of the first jobs of a tenant's classes the highest that its budget can pay for.
+CREATE FUNCTION fn.first_affordable(c fn.call, who text, known bigint, head bigint, OUT priority int, OUT rank bigint, OUT cost bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+  t mr.tenant;
+  h record;
+BEGIN
+  SELECT x.* INTO t FROM mr.tenant x WHERE x.queue = c.queue AND x.name = who AND x.version = known;
+  SELECT r.priority, r.rank, r.cost INTO h FROM mr.ready r
+    WHERE r.queue = c.queue AND r.tenant = who AND r.rank >= head ORDER BY r.rank, r.turn LIMIT 1;
+  WHILE h.priority IS NOT NULL LOOP
+    IF fn.can_pay(c.defaults || coalesce(t.limits, '{}'), t, h.cost, c.now) THEN
+      priority := h.priority;
+      rank := h.rank;
+      cost := h.cost;
+      RETURN;
+    END IF;
+    SELECT b.priority, b.rank, b.cost INTO h FROM fn.class_below(c, who, h.priority) b;
+  END LOOP;
+END $$;
+
+-- A job dearer than the whole budget may run when the window is untouched: else it would wait for ever.
+CREATE FUNCTION fn.can_pay(lim jsonb, t mr.tenant, cost bigint, at bigint) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  used bigint := fn.spent_in(t.spent, t.budget_window, at, (lim->'budget'->>'per')::bigint);
+BEGIN
+  RETURN used = 0 OR used + cost <= (lim->'budget'->>'units')::bigint;
 END $$;
 
 CREATE FUNCTION fn.hold_after(c fn.call, who text, known bigint, more bigint, cost bigint, OUT reason text, OUT until bigint)
