@@ -49,7 +49,7 @@ BEGIN
     SELECT x.name, x.head_class, x.since INTO t FROM mr.tenant x
       WHERE x.queue = c.queue AND x.ringed AND x.head_class < class ORDER BY x.head_class DESC, x.vtime LIMIT 1;
     EXIT WHEN t.name IS NULL;
-    IF fn.is_late(c, t.head_class, top, t.since) THEN RETURN ROW(t.name, t.head_class); END IF;
+    IF fn.is_late(c, t.head_class, top, t.since) THEN RETURN ROW(t.name, t.head_class::int)::fn.late; END IF;
     class := t.head_class;
   END LOOP;
   FOR t IN SELECT x.name, x.head_class FROM mr.tenant x WHERE x.queue = c.queue AND x.ringed ORDER BY x.head_class DESC, x.vtime LIMIT 32 LOOP
@@ -57,7 +57,7 @@ BEGIN
     LOOP
       SELECT b.priority, b.ready_at INTO h FROM fn.class_below(c, t.name, class) b;
       EXIT WHEN h.priority IS NULL;
-      IF fn.is_late(c, h.priority, top, h.ready_at) THEN RETURN ROW(t.name, h.priority); END IF;
+      IF fn.is_late(c, h.priority, top, h.ready_at) THEN RETURN ROW(t.name, h.priority::int)::fn.late; END IF;
       class := h.priority;
     END LOOP;
   END LOOP;

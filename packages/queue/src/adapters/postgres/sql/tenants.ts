@@ -152,7 +152,7 @@ DECLARE
   h record;
 BEGIN
   SELECT x.* INTO t FROM mr.tenant x WHERE x.queue = c.queue AND x.name = who AND x.version = known;
-  SELECT r.priority, r.rank, r.cost INTO h FROM mr.ready r
+  SELECT r.priority::int AS priority, r.rank, r.cost INTO h FROM mr.ready r
     WHERE r.queue = c.queue AND r.tenant = who AND r.rank >= head ORDER BY r.rank, r.turn LIMIT 1;
   WHILE h.priority IS NOT NULL LOOP
     IF fn.can_pay(c.defaults || coalesce(t.limits, '{}'), t, h.cost, c.now) THEN
