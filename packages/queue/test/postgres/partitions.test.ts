@@ -19,6 +19,8 @@ beforeAll(async () => {
     clock: systemClock,
     random: Math.random,
   });
+  // The first sweep of a new database begins a partition.
+  await exchange({});
 });
 afterAll(async () => {
   await pool.end();
