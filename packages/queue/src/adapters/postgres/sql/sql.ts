@@ -17,6 +17,8 @@ export function functionsSchema(schema: string): string {
  */
 const hotSettings = [
   'plan_cache_mode = force_generic_plan',
+  // Before version 18 a way that is switched off counts as dear, which would have every statement compiled, for a second.
+  'jit = off',
   ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin'].map((way) => `enable_${way} = off`),
 ]
   .map((setting) => `SET ${setting}`)
