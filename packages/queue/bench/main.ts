@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, Result } from './result.ts';
@@ -38,7 +38,8 @@ if (values.save) {
   const folder = join(import.meta.dirname, 'results');
   mkdirSync(folder, { recursive: true });
   const command = `npm run bench -w @millrace/queue -- ${process.argv.slice(2).join(' ')}`;
-  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
+  // Of the last minute: much more than 1 means that others worked beside the bench.
+  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, load: loadavg()[0] };
   const name = `${new Date().toISOString().slice(0, 10)}-${values.only.replaceAll(/[^\w.]+/g, '-') || 'all'}.json`;
   writeFileSync(join(folder, name), `${JSON.stringify({ command, machine, results }, null, 2)}\n`);
 }
