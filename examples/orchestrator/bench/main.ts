@@ -1,10 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { posts } from './posts.ts';
 import type { Bench, Result } from './result.ts';
 import { runs } from './runs.ts';
+import { streams } from './streams.ts';
 
 // npm run bench -w @millrace/orchestrator -- [--quick] [--only <id prefix,…>] [--json] [--save <file>]
-const benches: readonly Bench[] = [runs];
+const benches: readonly Bench[] = [runs, posts, streams];
 
 const { values } = parseArgs({
   options: {

@@ -138,13 +138,16 @@ export async function startStores(): Promise<Stores> {
   };
 }
 
-/** The orchestrator in production's shape: one API, one worker (and the small roles with it), by URL. */
+/** The orchestrator in production's shape: one API and two workers, one for each core, by URL. */
 export async function startOurs(options: { readonly concurrency: number }): Promise<System> {
   const stores = await startStores();
   const api = await startProgram('../src/main.ts', [], { ...stores.env, ROLES: 'api' });
-  const concurrency = String(options.concurrency);
-  const roles = { ROLES: 'worker,ci,janitor', WORKER_CONCURRENCY: concurrency };
-  const worker = await startProgram('../src/main.ts', [], { ...stores.env, ...roles });
+  const slots = { WORKER_CONCURRENCY: String(Math.ceil(options.concurrency / 2)) };
+  const workers = await Promise.all(
+    ['worker,ci,janitor', 'worker'].map((ROLES) =>
+      startProgram('../src/main.ts', [], { ...stores.env, ...slots, ROLES }),
+    ),
+  );
   const db = new pg.Pool({ connectionString: stores.databaseUrl, max: 2 });
   let key = 0;
   return {
@@ -158,7 +161,7 @@ export async function startOurs(options: { readonly concurrency: number }): Prom
     },
     finished: () => ourTimes(db),
     async [Symbol.asyncDispose]() {
-      await Promise.all([api.stop(), worker.stop()]);
+      await Promise.all([api, ...workers].map((program) => program.stop()));
       await db.end();
       await stores[Symbol.asyncDispose]();
     },
