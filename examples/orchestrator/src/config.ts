@@ -55,6 +55,8 @@ const environment = z.object({
   ...githubVariables,
   REPO_PROTOCOLS: list(['https', 'http', 'ssh', 'git', 'file']).optional(),
   BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
+  LOG_ARCHIVE_AFTER: duration.default(ms('1h')),
+  ARTIFACT_RETENTION: duration.default(ms('30d')),
   DRAIN_DELAY: duration.optional(),
   GATEWAY_URL: httpUrl.optional(),
   DRAIN_TIMEOUT: duration.default(ms('30s')),
@@ -110,6 +112,8 @@ export interface Config {
   readonly apiStreams: number;
   readonly bodyLimit: number;
   readonly drainTimeout: number;
+  /** How long after its end a run's log stays in the database, and its artifacts anywhere. */
+  readonly retention: { readonly archiveLogs: number; readonly artifacts: number };
   /** How long requests are still taken after readiness has fallen, so that whoever asks for it can look elsewhere. */
   readonly drainDelay: number;
   /** Where agents reach this process's gateway, when they do not see its own address. */
@@ -170,6 +174,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     apiStreams: value.API_STREAMS,
     bodyLimit: value.BODY_LIMIT,
     drainTimeout: value.DRAIN_TIMEOUT,
+    retention: { archiveLogs: value.LOG_ARCHIVE_AFTER, artifacts: value.ARTIFACT_RETENTION },
     drainDelay: value.DRAIN_DELAY ?? 0,
     gatewayUrl: value.GATEWAY_URL,
     pollInterval: value.POLL_INTERVAL,

@@ -58,7 +58,7 @@ export async function startOrchestrator(config: Config): Promise<Orchestrator> {
  * close first and HTTP last, because agents call models through it until they end.
  */
 async function startRoles(parts: Parts, closing: Closing): Promise<string> {
-  const { config, database, relay, queue, workspaces, observability, scratch } = parts;
+  const { config, database, relay, queue, observability } = parts;
   const { db } = database;
   const { pollInterval } = config;
   const onError = (error: unknown): void => observability.log.error({ err: error }, 'background work failed');
@@ -95,7 +95,7 @@ async function startRoles(parts: Parts, closing: Closing): Promise<string> {
   const enqueue = (dispatches: readonly Dispatch[]) => Promise.all(dispatches.map(enqueueOne));
   const outbox = createOutboxRelay({ db, relay, pollInterval, enqueue, onError });
   closing.add('outbox', outbox.stop);
-  if (plays('janitor')) start(startJanitor({ db, queue, relay, workspaces, scratch, onError }));
+  if (plays('janitor')) start(startJanitor({ ...parts, db, retention: config.retention, onError }));
   if (plays('ci')) start(startCi({ ...parts, db, onError }));
   if (plays('worker')) {
     const agentPrograms = config.agentsDirectory;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cursor, startCursor } from '../src/events/cursor.ts';
 import { createEventHub, type EventHub, type EventSink } from '../src/events/hub.ts';
 import { createLogWriter } from '../src/logs/writer.ts';
+import { directoryStore } from '../src/objects/directory.ts';
 import { memoryRelay } from '../src/relay/memory.ts';
 import type { Relay } from '../src/relay/relay.ts';
 import { takeRun } from '../src/runs/transition.ts';
@@ -48,7 +49,14 @@ function hubOf(options: { relay?: Relay; pollInterval?: number; heartbeat?: numb
   const onError = (error: unknown): never => {
     throw error;
   };
-  return createEventHub({ db: database.db, relay, pollInterval, heartbeat, onError });
+  return createEventHub({
+    db: database.db,
+    objects: directoryStore('/nowhere'),
+    relay,
+    pollInterval,
+    heartbeat,
+    onError,
+  });
 }
 
 /** A run that a worker holds, and a way to write lines to it, one chunk each. */

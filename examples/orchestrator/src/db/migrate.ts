@@ -8,6 +8,7 @@ import { apiKeys } from './migrations/0005-api-keys.ts';
 import { forge } from './migrations/0006-forge.ts';
 import { tasks } from './migrations/0007-tasks.ts';
 import { tenantRepos } from './migrations/0008-tenant-repos.ts';
+import { archive } from './migrations/0009-archive.ts';
 import type { Database } from './schema.ts';
 
 /** A change of the schema as plain SQL, and the way back. Once released, its text never changes: a later one follows. */
@@ -26,6 +27,7 @@ export const migrations: Readonly<Record<string, SqlMigration>> = {
   '0006-forge': forge,
   '0007-tasks': tasks,
   '0008-tenant-repos': tenantRepos,
+  '0009-archive': archive,
 };
 
 /** The database was migrated by another version of this program, or a released migration was edited. */

@@ -134,6 +134,7 @@ export interface RunsTable {
   readonly admitted_at: Date | null;
   readonly started_at: Date | null;
   readonly finished_at: Date | null;
+  readonly log_archived_at: Date | null;
 }
 
 export interface RunEventsTable {
@@ -232,4 +233,5 @@ export interface Database {
 
 export type RunRow = Selectable<RunsTable>;
 export type RunEventRow = Selectable<RunEventsTable>;
+export type LogChunkRow = Selectable<LogChunksTable>;
 export type ArtifactRow = Selectable<ArtifactsTable>;

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { createLoop } from '../loop.ts';
+import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
 import { isTerminal } from '../runs/states.ts';
 import { type Cursor, formatCursor, isAhead } from './cursor.ts';
@@ -64,6 +65,7 @@ export interface HubObserver {
 
 export interface EventHubOptions {
   readonly db: Kysely<Database>;
+  readonly objects: ObjectStore;
   readonly relay: Relay;
   readonly pollInterval: number;
   /** Milliseconds between comments on a stream, by which proxies and clients see that it lives. @default 15_000 */
@@ -151,7 +153,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
 
 /** Tells every reader that can take it what is new, until nothing is. */
 async function tellAll(
-  { db, observer }: EventHubOptions,
+  { db, objects, observer }: EventHubOptions,
   audience: Audience,
   leave: (reader: Reader) => void,
 ): Promise<void> {
@@ -160,7 +162,7 @@ async function tellAll(
     for (const group of equallyFar(audience.readers)) {
       const after = group[0]?.cursor;
       if (!after) continue;
-      const news = await readNews(db, audience.runId, after);
+      const news = await readNews({ db, objects }, audience.runId, after);
       const [first] = news;
       if (first === undefined) {
         for (const reader of group) reader.live = true;

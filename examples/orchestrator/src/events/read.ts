@@ -1,6 +1,5 @@
-import type { Kysely } from 'kysely';
-import type { Database, RunEventRow } from '../db/schema.ts';
-import { type LogChunk, readLogChunks } from '../logs/reader.ts';
+import type { RunEventRow } from '../db/schema.ts';
+import { type LogChunk, type LogPlaces, readLogChunks } from '../logs/reader.ts';
 import { runEventsAfter } from '../runs/store.ts';
 import type { Cursor } from './cursor.ts';
 
@@ -16,9 +15,9 @@ export type RunNews =
  * Events are read first: a worker stores every line before the last event, so whoever has read the last event finds
  * all lines.
  */
-export async function readNews(db: Kysely<Database>, runId: string, after: Cursor): Promise<RunNews[]> {
-  const events = await runEventsAfter(db, runId, after.event);
-  const chunks = await readLogChunks(db, runId, after.line, chunkLimit);
+export async function readNews(places: LogPlaces, runId: string, after: Cursor): Promise<RunNews[]> {
+  const events = await runEventsAfter(places.db, runId, after.event);
+  const chunks = await readLogChunks(places, runId, after.line, chunkLimit);
   return [...merge(events, chunks, after)];
 }
 

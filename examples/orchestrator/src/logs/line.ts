@@ -18,6 +18,10 @@ export function encodeLines(lines: readonly StoredLine[]): Buffer {
 }
 
 export function decodeLines(body: Buffer, from: number): LogLine[] {
-  const stored = JSON.parse(body.toString()) as StoredLine[];
+  return numberLines(JSON.parse(body.toString()) as StoredLine[], from);
+}
+
+/** Gives lines that were stored together their numbers. */
+export function numberLines(stored: readonly StoredLine[], from: number): LogLine[] {
   return stored.map(([stream, at, text], index) => ({ seq: from + index, stream, at, text }));
 }

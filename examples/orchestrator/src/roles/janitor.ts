@@ -2,9 +2,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WorkspaceManager } from '@millrace/workspace';
 import { type Kysely, sql } from 'kysely';
+import { archiveLogs, expireArtifacts } from '../archive/archive-logs.ts';
 import type { Database } from '../db/schema.ts';
 import { isId } from '../ids.ts';
 import { createLoop } from '../loop.ts';
+import type { ObjectStore } from '../objects/store.ts';
 import type { Relay } from '../relay/relay.ts';
 import { deadlineOver } from '../runs/errors.ts';
 import type { RunQueue } from '../runs/queue.ts';
@@ -23,7 +25,10 @@ export interface JanitorParts {
   readonly db: Kysely<Database>;
   readonly queue: RunQueue;
   readonly relay: Relay;
+  readonly objects: ObjectStore;
   readonly workspaces: WorkspaceManager;
+  /** Milliseconds after a run's end. */
+  readonly retention: { readonly archiveLogs: number; readonly artifacts: number };
   readonly scratch: string;
   readonly onError: (error: unknown) => void;
 }
@@ -39,6 +44,8 @@ export function startJanitor(parts: JanitorParts): Role {
       await resumeParkedRuns(parts);
       await forgetDeadWorkers(parts.db);
       await sweepScratch(parts);
+      await archiveLogs(parts, parts.retention.archiveLogs);
+      await expireArtifacts(parts, parts.retention.artifacts);
       await parts.workspaces.prune();
     },
   });

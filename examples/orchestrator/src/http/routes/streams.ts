@@ -51,7 +51,7 @@ export function addStreamRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): 
     const { tenantId } = callerWith(c, 'runs:read');
     const run = await findRun(context, tenantId, c.req.valid('param').id);
     const { after } = c.req.valid('query');
-    const lines = (await readLogChunks(context.db, run.id, after)).flatMap((chunk) => chunk.lines);
+    const lines = (await readLogChunks(context, run.id, after)).flatMap((chunk) => chunk.lines);
     return c.json({ lines, next: lines.at(-1)?.seq ?? after }, 200);
   });
 
@@ -59,7 +59,7 @@ export function addStreamRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): 
     const { tenantId } = callerWith(c, 'runs:read');
     const run = await findRun(context, tenantId, c.req.valid('param').id);
     const after = cursorOf(c.req.valid('header')['last-event-id']);
-    if (isTerminal(run.state) && (await readNews(context.db, run.id, after)).length === 0) return c.body(null, 204);
+    if (isTerminal(run.state) && (await readNews(context, run.id, after)).length === 0) return c.body(null, 204);
     const onEnd = context.streams.enter(tenantId);
     streamEvents(c.env.outgoing, { hub: context.hub, runId: run.id, after, onEnd });
     return RESPONSE_ALREADY_SENT;
