@@ -53,9 +53,13 @@ async function fromDebian(packageName: string): Promise<string> {
   });
 }
 
+/** Some libraries lie in folders of their own, which only those who load them know. */
 async function environmentOf(root: string): Promise<NodeJS.ProcessEnv> {
-  const libraries = await readdir(join(root, 'usr', 'lib')).catch(() => []);
-  const paths = libraries.filter((name) => name.endsWith('-linux-gnu')).map((name) => join(root, 'usr', 'lib', name));
+  const found = await readdir(join(root, 'usr', 'lib'), { withFileTypes: true, recursive: true }).catch(() => []);
+  const folders = found
+    .filter((entry) => entry.isFile() && entry.name.includes('.so'))
+    .map((entry) => entry.parentPath);
+  const paths = [...new Set(folders)];
   return { PATH: process.env.PATH, ...(paths.length > 0 && { LD_LIBRARY_PATH: paths.join(delimiter) }) };
 }
 
