@@ -99,7 +99,10 @@ test('EventSource of a real browser hears every line once, though its connection
   await using orchestrator = await startTestOrchestrator();
   await using profile = await temporaryDirectory('browser');
   await using site = await startSite(orchestrator.url, 5);
-  const agent = { type: 'command', command: 'for i in $(seq 1 80); do echo line $i; sleep 0.05; done; echo x > x' };
+  const agent = {
+    type: 'command' as const,
+    command: 'for i in $(seq 1 80); do echo line $i; sleep 0.05; done; echo x > x',
+  };
   const run = await orchestrator.client.submit({ repo: orchestrator.origin, agent });
   site.show(run.id);
   const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run'];

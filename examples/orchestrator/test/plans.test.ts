@@ -8,6 +8,7 @@ import type { OpenDatabase } from '../src/db/open.ts';
 import type { Database } from '../src/db/schema.ts';
 import { newId } from '../src/ids.ts';
 import { readLogChunks } from '../src/logs/reader.ts';
+import { directoryStore } from '../src/objects/directory.ts';
 import { memoryRelay } from '../src/relay/memory.ts';
 import { endOverdueRuns, recoverLostRuns, resumeParkedRuns } from '../src/roles/janitor.ts';
 import { isWaitedFor, settleCheckedRuns } from '../src/runs/checked.ts';
@@ -146,6 +147,7 @@ const run = (n: number) => sql<{ id: string }>`SELECT md5('run' || ${n}::int)::u
 const idOf = async (n: number): Promise<string> => (await run(n).execute(database.db)).rows[0]?.id ?? '';
 const never = async () => [];
 const relay = memoryRelay();
+const objects = directoryStore('/nowhere');
 const queue = { inspect: { job: async () => ({ state: 'ready' }) } } as unknown as Parameters<
   typeof recoverLostRuns
 >[0]['queue'];
@@ -182,7 +184,7 @@ const hot: readonly (readonly [string, () => Promise<unknown>])[] = [
   ],
   [
     'events and lines of a run',
-    async () => Promise.all([runEventsAfter(db, await idOf(9), 0), readLogChunks(db, await idOf(9), 0)]),
+    async () => Promise.all([runEventsAfter(db, await idOf(9), 0), readLogChunks({ db, objects }, await idOf(9), 0)]),
   ],
   [
     'the outbox',
