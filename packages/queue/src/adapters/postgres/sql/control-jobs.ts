@@ -26,11 +26,6 @@ BEGIN
   RETURN c;
 END $$;
 
--- At most 500, each once, in order.
-CREATE FUNCTION fn.distinct_ids(ids jsonb) RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
-  SELECT x.id FROM (SELECT id, min(n) AS n FROM (SELECT * FROM jsonb_array_elements_text(ids) WITH ORDINALITY y(id, n) LIMIT 500) z GROUP BY id) x ORDER BY x.n
-$$;
-
 -- Each joins the end of its new class.
 CREATE FUNCTION fn.change_priority(c fn.call, ids jsonb, priority int) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE
@@ -38,7 +33,7 @@ DECLARE
   s fn.spot;
   n int := 0;
 BEGIN
-  FOR job_id IN SELECT * FROM fn.distinct_ids(ids) LOOP
+  FOR job_id IN SELECT * FROM jsonb_array_elements_text(ids) LIMIT 500 LOOP
     s := fn.find(c, job_id);
     CONTINUE WHEN s.id IS NULL OR s.state = 'leased';
     c := fn.leave(c, s);
