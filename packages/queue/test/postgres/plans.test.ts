@@ -22,10 +22,10 @@ const fill = `
     RETURNING seq, tenant, priority, ready_at
   ), r AS (
     INSERT INTO millrace.ready (queue, tenant, rank, turn, seq, ready_at, cost, bytes, attempt, priority, special)
-      SELECT 1, tenant, ready_at - priority * 60000, seq, seq, ready_at, 0, 2, 0, priority, false FROM j
+      SELECT 1, tenant, ready_at - priority * 10000000000, seq, seq, ready_at, 0, 2, 0, priority, false FROM j
   )
   INSERT INTO millrace.arrival (queue, tenant, ready, delayed, bytes, min_rank)
-    SELECT 1, tenant, count(*), 0, 2 * count(*), min(ready_at - priority * 60000) FROM j GROUP BY tenant`;
+    SELECT 1, tenant, count(*), 0, 2 * count(*), min(ready_at - priority * 10000000000) FROM j GROUP BY tenant`;
 
 beforeAll(async () => {
   server = await startPostgres({ own: true, settings: { autovacuum: 'off', shared_buffers: '256MB' } });
