@@ -37,7 +37,7 @@ const config: KnipConfig = {
     },
   },
   // System programs, looked for before they are used.
-  ignoreBinaries: ['unshare', 'mount', 'umount', 'mkfs.btrfs', 'btrfs', 'truncate', 'losetup'],
+  ignoreBinaries: ['openssl', 'unshare', 'mount', 'umount', 'mkfs.btrfs', 'btrfs', 'truncate', 'losetup'],
   // What a file exports is contract for its reader, tests and types included; files and dependencies are what rots.
   rules: { exports: 'off', types: 'off', nsExports: 'off', nsTypes: 'off', enumMembers: 'off', duplicates: 'off' },
 };

@@ -5,12 +5,15 @@ import { parseArgs } from 'node:util';
 import type { Bench, Result } from './result.ts';
 
 // npm run bench -w @millrace/queue -- [--quick] [--json] [--save] [--only <id prefix,…>]
+// npm run bench -w @millrace/queue -- --soak [--jobs <number>] [--only <store>]
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    soak: { type: 'boolean', default: false },
+    jobs: { type: 'string', default: '5000000' },
   },
 });
 
@@ -25,6 +28,18 @@ async function benchesOf(store: string): Promise<Bench[]> {
   const module = (await import(`./${store}/index.ts`)) as Record<string, readonly Bench[]>;
   return Object.values(module).flat();
 }
+
+async function soakAll(): Promise<boolean> {
+  let whole = true;
+  for (const store of stores) {
+    if (!store.startsWith(values.only) || !existsSync(join(import.meta.dirname, store, 'soak.ts'))) continue;
+    const { soak } = (await import(`./${store}/soak.ts`)) as { soak: (jobs: number) => Promise<boolean> };
+    whole = (await soak(Number(values.jobs))) && whole;
+  }
+  return whole;
+}
+
+if (values.soak) process.exit((await soakAll()) ? 0 : 1);
 
 const results: Result[] = [];
 for (const store of stores) {

@@ -1,8 +1,8 @@
 import type { Bench } from '../result.ts';
-import { depthBench } from './depth.ts';
+import { bytesBench, depthBench } from './depth.ts';
 import { enqueueBench } from './enqueue.ts';
 import { pickupBench } from './pickup.ts';
 import { processBench } from './process.ts';
 
 /** All measurements on Redis. */
-export const redisBenches: readonly Bench[] = [processBench, enqueueBench, pickupBench, depthBench];
+export const redisBenches: readonly Bench[] = [processBench, enqueueBench, pickupBench, bytesBench, depthBench];

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type RedisServer, startRedis } from '@millrace/test-support';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -69,6 +70,16 @@ describe('when a queue is opened', () => {
     await admin.eval(other, 1, 'millrace:{checks:0}:q');
     await expect(open()).rejects.toThrow(/layout 99/);
     await expect(storage.enqueue({ jobs: [newJob('a')] })).rejects.toThrow(AdapterUnavailableError);
+  });
+
+  test('an error shows no payload, not even as its cause', async () => {
+    await using storage = await open();
+    await admin.set('millrace:{checks:0}:b', 'no hash');
+    const error: unknown = await storage
+      .enqueue({ jobs: [newJob('a', '"a secret"')] })
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Error);
+    expect(inspect(error, { depth: 20, maxStringLength: null, showHidden: true })).not.toContain('a secret');
   });
 
   test('a server that is not there may come back', async () => {

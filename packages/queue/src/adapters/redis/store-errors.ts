@@ -28,11 +28,17 @@ export function isOutOfMemory(error: unknown): boolean {
 /** @returns the error to throw: StoreUnavailableError where trying again may help */
 export function toStoreError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof AdapterUnavailableError) return error;
+  forgetCommand(error);
   const version = /MILLRACE_LAYOUT (\d+)/.exec(error.message)?.[1];
   if (version !== undefined) return wrongLayout(version, error);
   if (/^(NOAUTH|WRONGPASS|NOPERM)/.test(error.message)) return refused(error);
   if (isReply(error) && !passing.test(error.message) && !isOutOfMemory(error)) return error;
   return new StoreUnavailableError(`Redis did not carry out the call: ${error.message}`, { cause: error });
+}
+
+/** ioredis hangs the command on its errors, and with it payloads: they must not reach a log that prints causes. */
+function forgetCommand(error: Error): void {
+  if ('command' in error) delete error.command;
 }
 
 function refused(cause: Error): AdapterUnavailableError {
