@@ -125,12 +125,10 @@ export const limits: Group = (test) => {
   });
 
   test('a job too dear for what is left of a budget holds its class back, not the cheaper jobs of other classes', async ({
-    adapter,
     add,
     session,
     control,
   }) => {
-    if (adapter.capabilities.classesOfTenant === 'first') return;
     await control('limitTenant', { tenant: 'a', limits: { budget: { units: 10, per: 86_400_000 } } });
     const dear = { tenant: 'a', priority: 5, cost: 8 };
     await add({ ...dear, id: 'dear1' }, { ...dear, id: 'dear2' }, { ...dear, id: 'behind', cost: 1 });

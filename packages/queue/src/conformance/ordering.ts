@@ -82,13 +82,11 @@ export const ordering: Group = (test) => {
   });
 
   test('a tenant with old jobs of a low class keeps its place in a high one', async ({
-    adapter,
     add,
     session,
     advance,
     control,
   }) => {
-    if (adapter.capabilities.classesOfTenant === 'first') return;
     await control('configure', { aging: 50 });
     await add(...['low1', 'low2', 'low3'].map((id) => ({ id, tenant: 'a', priority: 0 })));
     await advance(400);

@@ -14,8 +14,6 @@ export interface AdapterCapabilities {
   readonly transactions: boolean;
   /** A session is kept alive from a thread that a busy event loop cannot block. */
   readonly threadedKeepAlive: boolean;
-  /** `first`: a tenant counts in one priority class at a time, that of its first job, and its other classes wait for it. @default 'each' */
-  readonly classesOfTenant?: 'each' | 'first';
 }
 
 /** What an adapter is given when a queue is opened. */

@@ -27,7 +27,6 @@ export function postgresAdapter(options: PostgresAdapterOptions): QueueAdapter {
     clock: 'store',
     transactions: true,
     threadedKeepAlive: settings.pool === undefined,
-    classesOfTenant: 'first',
   };
   const storages = new Set<QueueStorage>();
   let own: Promise<OwnPool> | undefined;
