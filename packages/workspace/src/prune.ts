@@ -1,16 +1,16 @@
-import { readdir, rename, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskFullError } from './errors.ts';
 import { freeBytes, type Usage, usageOf } from './files/disk-usage.ts';
 import { orMissing } from './files/record.ts';
 import { type EvictedEvent, notify } from './instrumentation.ts';
-import { borrowedBy, type Lease, listLeases, workspaceFolder } from './lease/lease.ts';
+import { borrowsFrom, listLeases, workspaceFolder } from './lease/lease.ts';
 import { sweep } from './lease/remove.ts';
 import type { PruneReport } from './manager.ts';
+import { evictMirror } from './mirror/evict.ts';
 import { maintain } from './mirror/maintenance.ts';
-import { withMirrorLock } from './mirror/mirrors.ts';
-import { generationPath, mirrorFolder, readMirror } from './mirror/record.ts';
-import { discard, stagingPath } from './root.ts';
+import { generationPath, mirrorFolder, readMirror, recordPath } from './mirror/record.ts';
+import { discard } from './root.ts';
 import type { Services } from './services.ts';
 import { evictShelf, listShelves } from './template/pool.ts';
 import { evictTemplate, listTemplates } from './template/templates.ts';
@@ -25,39 +25,6 @@ interface Candidate {
 
 async function isTemplateHeld(services: Services, id: string): Promise<boolean> {
   return (await listLeases(services.root)).some((lease) => lease.template === id);
-}
-
-function borrowsFrom(lease: Lease, key: string, generation?: number): boolean {
-  return borrowedBy(lease).some(
-    (one) => one.mirrorKey === key && (generation === undefined || one.generation === generation),
-  );
-}
-
-async function isMirrorHeld(services: Services, key: string): Promise<boolean> {
-  const leases = await listLeases(services.root);
-  const borrowed = await Promise.all(
-    [services.root.templates, services.root.pool].map((folder) => readdir(join(folder, key)).catch(orMissing)),
-  );
-  return (
-    leases.some((lease) => lease.mirrorKey === key || borrowsFrom(lease, key)) ||
-    borrowed.some((names) => (names?.length ?? 0) > 0)
-  );
-}
-
-/** Removes a mirror that nobody borrows from; it goes out of sight before the borrowers are counted. */
-async function evictMirror(services: Services, key: string): Promise<boolean> {
-  const { root, owner } = services;
-  return await withMirrorLock(services, key, async () => {
-    if (await isMirrorHeld(services, key)) return false;
-    const hidden = stagingPath(root, owner.id);
-    await rename(mirrorFolder(root, key), hidden);
-    if (await isMirrorHeld(services, key)) {
-      await rename(hidden, mirrorFolder(root, key));
-      return false;
-    }
-    await discard(root, hidden);
-    return true;
-  });
 }
 
 async function candidatesForEviction(services: Services): Promise<Candidate[]> {
@@ -79,7 +46,7 @@ async function candidatesForEviction(services: Services): Promise<Candidate[]> {
   }));
   const mirrors: Candidate[] = [];
   for (const key of await readdir(root.mirrors)) {
-    const info = await stat(join(mirrorFolder(root, key), 'mirror.json')).catch(orMissing);
+    const info = await stat(recordPath(root, key)).catch(orMissing);
     mirrors.push({
       kind: 'mirror',
       usedAt: info?.mtimeMs ?? 0,

@@ -120,6 +120,13 @@ export function borrowedBy({ mirrorKey, generation, commit, submodules = [] }: L
   return [...base, ...submodules];
 }
 
+/** True when a lease borrows from a mirror, or from one generation of it. */
+export function borrowsFrom(lease: Lease, key: string, generation?: number): boolean {
+  return borrowedBy(lease).some(
+    (one) => one.mirrorKey === key && (generation === undefined || one.generation === generation),
+  );
+}
+
 function pinPath(root: Root, leaseId: string, { mirrorKey, generation }: Borrowed, place: number): string {
   // A submodule may be of the same repository, at another commit.
   const name = place === 0 ? leaseId : `${leaseId}.sub-${place}`;

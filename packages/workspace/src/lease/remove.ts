@@ -4,6 +4,7 @@ import { isAlive, type Owner } from '../files/owner.ts';
 import { readRecord } from '../files/record.ts';
 import { releaseSubvolume } from '../files/subvolume.ts';
 import { type DisposedEvent, notify } from '../instrumentation.ts';
+import { restoreHiddenMirrors } from '../mirror/evict.ts';
 import { discard } from '../root.ts';
 import type { Services } from '../services.ts';
 import {
@@ -81,9 +82,13 @@ async function livingOwners(services: Services): Promise<ReadonlySet<string>> {
   return living;
 }
 
-/** Removes what dead owners left: leases with all they hold, things in the making, things to delete. */
+/**
+ * Removes what dead owners left: leases with all they hold, things in the making, things to delete. Puts back what they
+ * had in hand and did not get to remove.
+ */
 export async function sweep(services: Services): Promise<readonly string[]> {
   await restoreSeized(services);
+  await restoreHiddenMirrors(services);
   const swept: string[] = [];
   for (const lease of await listLeases(services.root)) {
     try {

@@ -1,12 +1,13 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { GitTimeoutError, NetworkError, RefNotFoundError } from '../errors.ts';
-import { type HeldLock, lock } from '../files/lock.ts';
+import { type Evictable, lockEvictable } from '../eviction.ts';
+import type { HeldLock } from '../files/lock.ts';
 import { orMissing } from '../files/record.ts';
 import { type ResolvedRef, resolveRemote } from '../git/remote.ts';
 import { notify } from '../instrumentation.ts';
 import type { Progress } from '../manager.ts';
 import { isCommitId, type RepositoryAddress } from '../repository.ts';
+import type { Root } from '../root.ts';
 import type { Services } from '../services.ts';
 import { buildGeneration, commitOf, fetchAll, fetchOne, removeStaleLocks } from './generation.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type MirrorRecord,
   mirrorFolder,
   readMirror,
+  recordPath,
   withSeen,
   writeMirror,
 } from './record.ts';
@@ -49,9 +51,13 @@ export interface Supply {
   readonly fetchMs: number;
 }
 
+/** A mirror as the eviction sees it. */
+export function evictableMirror(root: Root, key: string): Evictable {
+  return { lock: `mirror-${key}`, path: recordPath(root, key) };
+}
+
 function takeLock(services: Services, key: string, signal?: AbortSignal): Promise<HeldLock> {
-  const { root, owner } = services;
-  return lock({ folder: join(root.locks, `mirror-${key}`), owner, owners: root.owners, signal });
+  return lockEvictable(services, evictableMirror(services.root, key), signal);
 }
 
 async function hintedAt(services: Services, key: string): Promise<number> {

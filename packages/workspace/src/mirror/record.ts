@@ -48,7 +48,8 @@ export function hintPath(root: Root, key: string): string {
   return join(mirrorFolder(root, key), 'hint');
 }
 
-function recordPath(root: Root, key: string): string {
+/** File of the state; without it nobody finds the mirror. */
+export function recordPath(root: Root, key: string): string {
   return join(mirrorFolder(root, key), 'mirror.json');
 }
 

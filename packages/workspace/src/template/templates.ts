@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type HeldLock, lock } from '../files/lock.ts';
+import { type Evictable, evict, HIDDEN, lockEvictable } from '../eviction.ts';
 import { isMissing, orMissing } from '../files/record.ts';
 import { createSubvolume } from '../files/subvolume.ts';
 import { fillIn } from '../mirror/partial.ts';
@@ -28,9 +28,8 @@ function templatePin(services: Services, id: string): string {
   return join(generationPath(services.root, mirrorKey, Number.parseInt(name, 10)), 'refs/millrace/templates', name);
 }
 
-function lockTemplate(services: Services, id: string, signal?: AbortSignal): Promise<HeldLock> {
-  const { root, owner } = services;
-  return lock({ folder: join(root.locks, `template-${id.replace('/', '-')}`), owner, owners: root.owners, signal });
+function evictableTemplate({ root }: Services, id: string): Evictable {
+  return { lock: `template-${id.replace('/', '-')}`, path: join(root.templates, id) };
 }
 
 /**
@@ -41,7 +40,7 @@ function lockTemplate(services: Services, id: string, signal?: AbortSignal): Pro
 export async function ensureTemplate(services: Services, source: TreeSource, signal?: AbortSignal): Promise<boolean> {
   const id = templateIdOf(services, source);
   if (await touchTemplate(services, id)) return true;
-  await using _lock = await lockTemplate(services, id, signal);
+  await using _lock = await lockEvictable(services, evictableTemplate(services, id), signal);
   if (await touchTemplate(services, id)) return true;
   await buildTemplate(services, source, id, signal);
   return false;
@@ -93,9 +92,6 @@ export interface TemplateEntry {
   readonly usedAt: number;
 }
 
-/** Ending of a template that is out of sight while its holders are counted. */
-const HIDDEN = '.evicting';
-
 /** All templates below the root, also one that an evictor which died left out of sight. */
 export async function listTemplates(services: Services): Promise<TemplateEntry[]> {
   const { templates } = services.root;
@@ -110,39 +106,14 @@ export async function listTemplates(services: Services): Promise<TemplateEntry[]
   return [...entries.values()];
 }
 
-/**
- * Removes a template unless somebody holds it or has built upon it. It goes out of sight first and only then the
- * holders are counted: a checkout books its lease before it looks for the template, so either it finds none and makes
- * it anew, or it is counted here. An evictor that dies in between has removed nothing.
- */
-export async function evictTemplate(services: Services, id: string, isHeld: () => Promise<boolean>): Promise<boolean> {
-  const path = join(services.root.templates, id);
-  const hidden = `${path}${HIDDEN}`;
-  if ((await isHeld()) || (await isBase(services, id, path))) return false;
-  await using _lock = await lockTemplate(services, id);
-  const leftover = await exists(hidden);
-  if (!leftover && !(await renamed(path, hidden))) return false;
-  if ((await isHeld()) || (await isBase(services, id, hidden))) {
-    if (!(await exists(path))) await rename(hidden, path);
-    return false;
-  }
-  if (!(await exists(path))) await rm(templatePin(services, id), { force: true });
-  await unbookLayer(services, id, hidden);
-  await discard(services.root, hidden);
-  return true;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(orMissing)) !== undefined;
-}
-
-/** False when there was nothing to rename. */
-async function renamed(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+/** Removes a template unless somebody holds it or has built upon it. */
+export function evictTemplate(services: Services, id: string, isHeld: () => Promise<boolean>): Promise<boolean> {
+  return evict(services, evictableTemplate(services, id), {
+    isHeld: async (path) => (await isHeld()) || (await isBase(services, id, path)),
+    remove: async (hidden) => {
+      await rm(templatePin(services, id), { force: true });
+      await unbookLayer(services, id, hidden);
+      return await discard(services.root, hidden);
+    },
+  });
 }
