@@ -61,6 +61,16 @@ test('a run whose job waits in the queue is left alone', async () => {
   expect(await run(id)).toMatchObject({ dispatch: 1 });
 });
 
+test('a lost run is found however many wait whose jobs the queue knows', async () => {
+  const waiting = await Promise.all(Array.from({ length: 120 }, silentRun));
+  for (const runId of waiting) {
+    await enqueueDispatch(queue, { runId, dispatch: 1, tenantId: 'default', priority: 0, traceparent: null });
+  }
+  const lost = await silentRun();
+  expect(await recoverLostRuns({ db: database.db, queue })).toBe(1);
+  expect(await run(lost)).toMatchObject({ dispatch: 2 });
+});
+
 test('a parked run goes on by itself when its time has come, and not before', async () => {
   const id = await submit(database);
   await takeRun(database.db, hold(id, 1));

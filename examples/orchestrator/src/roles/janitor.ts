@@ -18,6 +18,8 @@ import type { Role } from './role.ts';
 const roundInterval = 10_000;
 /** A run that nothing was heard of for so long (seconds) is looked for in the queue. */
 const silence = 60;
+/** Silent runs that are read at a time. */
+const pageSize = 100;
 /** A worker that missed its heartbeat for so long (seconds) is forgotten. */
 const workerSilence = 60;
 
@@ -55,23 +57,41 @@ export function startJanitor(parts: JanitorParts): Role {
 /**
  * A run whose job the queue does not know (its storage was lost, or somebody purged it) would wait for ever: it is
  * handed over anew, under the next dispatch number, which outranks whatever the old queue may still deliver.
+ * All silent runs are looked at, in pages: behind any number that the queue knows may be one that it lost.
  */
 export async function recoverLostRuns({ db, queue }: Pick<JanitorParts, 'db' | 'queue'>): Promise<number> {
-  const silent = await db
+  let recovered = 0;
+  let page = await silentRuns(db);
+  while (page.length > 0) {
+    for (const run of page) {
+      if (await isKnown(queue, run.job_id)) continue;
+      if (await redispatch(db, run)) recovered += 1;
+    }
+    page = page.length < pageSize ? [] : await silentRuns(db, page.at(-1));
+  }
+  return recovered;
+}
+
+/** A page of the runs that nothing was heard of, the most silent first. The cursor is text: a Date has no microseconds. */
+async function silentRuns(db: Kysely<Database>, after?: { readonly since: string; readonly id: string }) {
+  return await db
     .selectFrom('runs')
-    .select(['id', 'state', 'job_id', 'dispatch'])
+    .select(['id', 'job_id', 'dispatch', sql<string>`updated_at::text`.as('since')])
     .where('state', 'not in', ['succeeded', 'failed', 'cancelled', 'parked', 'ci_waiting'])
     .where('job_id', 'is not', null)
     .where('updated_at', '<', sql<Date>`now() - make_interval(secs => ${silence})`)
-    .limit(100)
+    .$if(after !== undefined, (query) =>
+      query.where(sql<boolean>`(updated_at, id) > (${after?.since}::timestamptz, ${after?.id}::uuid)`),
+    )
+    .orderBy('updated_at')
+    .orderBy('id')
+    .limit(pageSize)
     .execute();
-  let recovered = 0;
-  for (const run of silent) {
-    const job = run.job_id === null ? undefined : await queue.inspect.job(run.job_id);
-    if (job && !['succeeded', 'dead', 'cancelled'].includes(job.state)) continue;
-    if (await redispatch(db, run)) recovered += 1;
-  }
-  return recovered;
+}
+
+async function isKnown(queue: RunQueue, jobId: string | null): Promise<boolean> {
+  const job = jobId === null ? undefined : await queue.inspect.job(jobId);
+  return job !== undefined && !['succeeded', 'dead', 'cancelled'].includes(job.state);
 }
 
 async function redispatch(
