@@ -43,6 +43,7 @@ export class DebitChannel {
   readonly #clock: Clock;
   readonly #batching: boolean;
   readonly #lease: LeaseSettings | undefined;
+  readonly #refusesLate: boolean;
   readonly #batches = new Map<string, Batch>();
   readonly #leases = new Map<RateTable, Lease[]>();
 
@@ -52,12 +53,15 @@ export class DebitChannel {
     clock: Clock;
     batching: boolean;
     lease: LeaseSettings | undefined;
+    /** Calls whose answer is late are refused: their slots go back. Without it they go on, and what they used stays booked. */
+    refusesLate: boolean;
   }) {
     this.#rates = options.rates;
     this.#gate = options.gate;
     this.#clock = options.clock;
     this.#batching = options.batching;
     this.#lease = options.lease;
+    this.#refusesLate = options.refusesLate;
   }
 
   debit(table: RateTable, request: DebitRequest): MaybePromise<DebitDecision> {
@@ -67,8 +71,32 @@ export class DebitChannel {
   }
 
   #single(table: RateTable, request: DebitRequest): MaybePromise<DebitDecision> {
-    const answer = this.#gate.ask(() => this.#rates.debit(table, [request]));
+    const answer = this.#ask(table, [request], []);
     return answer instanceof Promise ? answer.then(([only]) => only as DebitDecision) : (answer[0] as DebitDecision);
+  }
+
+  #ask(
+    table: RateTable,
+    requests: readonly DebitRequest[],
+    ahead: readonly DebitRequest[],
+  ): MaybePromise<readonly DebitDecision[]> {
+    const all = [...requests, ...ahead];
+    const unused = this.#refusesLate ? 0 : requests.length;
+    return this.#gate.ask(
+      () => this.#rates.debit(table, all),
+      (late) => this.#giveBack(table, all.slice(unused), late.slice(unused)),
+    );
+  }
+
+  #giveBack(table: RateTable, requests: readonly DebitRequest[], decisions: readonly DebitDecision[]): void {
+    const adjustments = decisions.flatMap(({ granted, at, share }, i) => {
+      const delta = (requests[i]?.cost ?? []).map((units) => -units * granted);
+      return granted === 0 ? [] : [{ delta, at, share }];
+    });
+    if (adjustments.length === 0) return;
+    const done = this.#rates.adjust(table, adjustments);
+    // Lost with the store they stay booked, which errs on the safe side.
+    if (done instanceof Promise) done.catch(() => {});
   }
 
   #enqueue(table: RateTable, request: DebitRequest): Promise<DebitDecision> {
@@ -88,7 +116,7 @@ export class DebitChannel {
     const requests = pending.map(({ request }) => request);
     const ahead = this.#ahead(table, requests);
     try {
-      const decisions = await this.#gate.ask(() => this.#rates.debit(table, [...requests, ...ahead]));
+      const decisions = await this.#ask(table, requests, ahead);
       pending.forEach(({ resolve }, i) => {
         resolve(decisions[i] as DebitDecision);
       });

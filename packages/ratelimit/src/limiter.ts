@@ -73,6 +73,7 @@ export class Limiter {
       clock,
       batching: options.batch ?? (store.capabilities?.shared === true || options.lease !== undefined),
       lease: options.lease && { max: options.lease.max, ttlMs: toMilliseconds(options.lease.ttl ?? 100, 'lease.ttl') },
+      refusesLate: this.#onStoreDown === 'closed',
     });
     this.#fleet = new FleetShare(clock, store.peers, `rates/${name}`);
     this.throttle = new Throttle({
