@@ -334,10 +334,38 @@ describe('github', () => {
   it('treats a secondary limit as a pause for everybody, a missing right as final', async () => {
     const { githubPreset } = await import('@millrace/ratelimit/presets');
     const secondary = githubPreset.classify(403, new Headers(), 'You have exceeded a secondary rate limit.', 0);
-    expect(secondary).toEqual({ kind: 'slow', retryAfter: 60_000 });
+    expect(secondary).toEqual({ kind: 'slow', retryAfter: 60_000, doubles: true });
+    const told = githubPreset.classify(429, new Headers({ 'retry-after': '7' }), 'a secondary rate limit', 0);
+    expect(told).toEqual({ kind: 'slow', retryAfter: 7_000 });
     const reset = new Headers({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '100' });
     expect(githubPreset.classify(403, reset, '', 40_000)).toEqual({ kind: 'slow', retryAfter: 60_000 });
     expect(githubPreset.classify(403, new Headers(), 'Resource not accessible', 0).kind).toBe('auth');
     expect(githubPreset.classify(422, new Headers(), 'Validation failed', 0).kind).toBe('fatal');
+  });
+
+  it('doubles the pause while a secondary limit says no again, and starts anew after a success', async () => {
+    const clock = manualClock();
+    const sent: number[] = [];
+    const refusals = new Set([0, 1, 2]);
+    const fetch = async (): Promise<Response> => {
+      const refused = refusals.has(sent.length);
+      sent.push(clock.now());
+      if (!refused) return new Response('{}', { headers: { 'content-type': 'application/json' } });
+      return new Response('{"message":"You have exceeded a secondary rate limit."}', { status: 403 });
+    };
+    const hub = github({ ...quick, clock, fetch, maxWait: '1h', retry: { maxAttempts: 10, backoff: () => 0 } });
+    const get = () => hub.fetch('https://api.github.com/repos/a/b');
+    const pauses = async (answers: number): Promise<number[]> => {
+      const before = sent.length;
+      let done = 0;
+      for (let i = 0; i < answers; i++) void get().then(() => (done += 1));
+      for (let minute = 0; minute < 60 && done < answers; minute++) await clock.advance(60_000);
+      expect(done).toBe(answers);
+      return sent.slice(before + 1).map((at, i) => Math.round((at - (sent[before + i] ?? 0)) / 60_000));
+    };
+    // The first two were sent together: they are one refusal.
+    expect(await pauses(2)).toEqual([0, 1, 2, 0]);
+    refusals.add(5).add(6).add(7);
+    expect(await pauses(1)).toEqual([1, 2, 4]);
   });
 });

@@ -74,8 +74,9 @@ export const githubPreset: ProviderPreset = {
     const isSecondary = /secondary rate limit|abuse/i.test(body);
     const exhausted = headers.get('x-ratelimit-remaining') === '0';
     if (status === 429 || (status === 403 && (isSecondary || retryAfter !== undefined || exhausted))) {
-      const wait = retryAfter ?? (exhausted && !isSecondary ? untilReset(headers, now) : secondaryPauseMs);
-      return { kind: 'slow', retryAfter: wait };
+      if (retryAfter !== undefined) return { kind: 'slow', retryAfter };
+      if (exhausted && !isSecondary) return { kind: 'slow', retryAfter: untilReset(headers, now) };
+      return { kind: 'slow', retryAfter: secondaryPauseMs, doubles: true };
     }
     if (status === 401 || status === 403) return { kind: 'auth', retryAfter };
     if (status === 503) return { kind: 'overloaded', retryAfter };
@@ -86,7 +87,10 @@ export const githubPreset: ProviderPreset = {
   etags: true,
 };
 
-/** GitHub asks to wait at least a minute when it does not say how long. */
+/**
+ * GitHub asks to wait at least a minute when it does not say how long, and exponentially longer while it goes on.
+ * https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+ */
 const secondaryPauseMs = 60_000;
 
 function untilReset(headers: Headers, now: number): number {

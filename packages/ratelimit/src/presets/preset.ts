@@ -13,6 +13,8 @@ export interface Failure {
   readonly kind: FailureKind;
   /** Milliseconds that the provider asks to wait. */
   readonly retryAfter: number | undefined;
+  /** The provider did not say how long: `retryAfter` is the first pause, and each further refusal doubles it, until a call succeeds. @default false */
+  readonly doubles?: boolean;
 }
 
 /** A request as a preset sees it. */

@@ -12,8 +12,9 @@ import type { RateLimitStats } from '../rate-limit.ts';
 import type { WaitingCall } from '../waiting-line.ts';
 import { compose } from '../wrap.ts';
 import { EtagCache } from './etag-cache.ts';
+import { GrowingPause } from './growing-pause.ts';
 import type { Limiters } from './limiters.ts';
-import type { ProviderPreset } from './preset.ts';
+import type { Failure, ProviderPreset } from './preset.ts';
 import type { ProviderOptions } from './provider.ts';
 import { type FetchCall, readCall } from './provider-call.ts';
 import { ProviderError } from './provider-error.ts';
@@ -34,6 +35,7 @@ export class ProviderEngine {
   readonly #options: ProviderOptions;
   readonly #clock: Clock;
   readonly #limiters: Limiters;
+  readonly #pause: GrowingPause;
   readonly #bulkhead: Bulkhead | undefined;
   readonly #cache: Policy | undefined;
   readonly #etags: EtagCache | undefined;
@@ -47,6 +49,7 @@ export class ProviderEngine {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#limiters = parts.limiters;
+    this.#pause = new GrowingPause(this.#clock);
     this.#bulkhead = parts.bulkhead;
     this.breaker = parts.breaker;
     this.budget = parts.budget;
@@ -148,6 +151,7 @@ export class ProviderEngine {
     if (etag !== undefined) headers.set('if-none-match', etag);
     const response = await fetch(call.target, { ...call.init, headers, signal: ctx.signal });
     await this.#limiters.report(ctx, this.#preset.report(response.headers, this.#clock.now()));
+    if (response.ok || response.status === 304) this.#pause.succeeded();
     if (response.status === 304) return this.#unchanged(call, ctx, response, etag, end);
     if (!response.ok) throw await this.#failure(ctx, response);
     await this.#etags?.keep(call, response);
@@ -169,7 +173,7 @@ export class ProviderEngine {
 
   async #failure(ctx: CallContext, response: Response): Promise<ProviderError> {
     const body = await response.text();
-    const failure = this.#preset.classify(response.status, response.headers, body, this.#clock.now());
+    const failure = this.#grown(this.#preset.classify(response.status, response.headers, body, this.#clock.now()));
     // A refused call used no tokens; it may have counted as a request.
     ctx.settle({ input: 0, output: 0, tokens: 0 });
     const { status, statusText } = response;
@@ -178,6 +182,11 @@ export class ProviderEngine {
       new Response(body, { status, statusText, headers: plain(response.headers) }),
       failure,
     );
+  }
+
+  #grown(failure: Failure): Failure {
+    if (failure.doubles !== true) return failure;
+    return { ...failure, retryAfter: this.#pause.refused(failure.retryAfter ?? 0) };
   }
 
   #settle({ hold, call }: Held, ctx: CallContext, usage: Cost | undefined): void {
