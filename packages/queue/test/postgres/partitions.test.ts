@@ -14,6 +14,8 @@ let call = 0;
 beforeAll(async () => {
   server = await startPostgres();
   pool = new pg.Pool({ connectionString: await server.createDatabase(), max: 3 });
+  // A connection may still be closing when its server stops.
+  pool.on('error', () => undefined);
   storage = await postgresAdapter({ pool, listen: false }).open({
     queue: 'q',
     clock: systemClock,

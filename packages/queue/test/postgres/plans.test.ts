@@ -30,6 +30,7 @@ const fill = `
 beforeAll(async () => {
   server = await startPostgres({ own: true, settings: { autovacuum: 'off', shared_buffers: '256MB' } });
   pool = new pg.Pool({ connectionString: server.url, max: 1 });
+  pool.on('error', () => undefined);
   storage = await postgresAdapter({ pool, listen: false }).open({
     queue: 'big',
     clock: systemClock,

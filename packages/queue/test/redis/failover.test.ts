@@ -85,17 +85,26 @@ test('a failover by Sentinel under load: writes go on, and what was lost is coun
   client.disconnect();
 });
 
-test('a node of a Cluster fails: its replica takes over, the worker goes on', { timeout: 90_000 }, async () => {
+// An election of Redis itself may take longer than the limit on a busy machine: tried again then.
+test('a node of a Cluster fails: its replica takes over, the worker goes on', {
+  timeout: 90_000,
+  retry: 2,
+}, async () => {
   await using cluster = await startRedisCluster({ nodes: 6 });
   const client = new Cluster([...cluster.nodes], { redisOptions: { maxRetriesPerRequest: 0 } });
   client.on('error', () => undefined);
+  const slot = Number(await client.cluster('KEYSLOT', 'millrace:{default:0}:q'));
+  const owner = cluster.servers[Math.floor((slot * 3) / 16_384)];
   await using mill = openMill(redisAdapter({ client, ...quiet }));
   const ids = await mill.enqueueAll(300);
-  await sleep(300);
+  // Replication is asynchronous: a replica that has not got the jobs cannot go on with them.
+  const direct = new Redis(owner?.url ?? '');
+  await direct.set('{default:0}', 'written after the jobs');
+  expect(await direct.wait(1, 30_000)).toBeGreaterThan(0);
+  direct.disconnect();
   mill.startWorker({ concurrency: 5, handler: () => sleep(10) });
   await waitFor(() => mill.ledger.runs.size > 20);
-  const slot = Number(await client.cluster('KEYSLOT', 'millrace:{default:0}:q'));
-  await cluster.servers[Math.floor((slot * 3) / 16_384)]?.crash();
+  await owner?.crash();
   await mill.untilDone(ids, 40_000);
   expect(mill.ledger.staleEffects).toBe(0);
   client.disconnect();
