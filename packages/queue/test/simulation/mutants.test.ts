@@ -24,8 +24,8 @@ const mutants: readonly Mutant[] = [
     invariant: 'an ack with a stale fence has no effect',
     bug: 'the fence is not compared',
     file: 'adapters/engine/settle.ts',
-    find: 'row.session === session && row.fence === fence',
-    put: 'row.session === session',
+    find: 'row.lease?.session === session && row.fence === fence',
+    put: 'row.lease?.session === session',
     seen: /stale fence/,
   },
   {
@@ -96,8 +96,8 @@ const mutants: readonly Mutant[] = [
     invariant: 'first in, first out',
     bug: 'the newest goes first',
     file: 'adapters/memory/lines.ts',
-    find: 'place.jobs.push(job);',
-    put: 'place.jobs.putBack(job, () => true);',
+    find: 'place.push(job);',
+    put: 'place.insert(job, () => true);',
     seen: /overtook/,
   },
   {

@@ -1,5 +1,6 @@
 import type { TenantLimits } from '../../contract/index.ts';
-import type { JobRow, LineRow, TenantRow } from './rows.ts';
+import type { JobRow } from './job-row.ts';
+import type { LineRow, TenantRow } from './rows.ts';
 import type { Tables } from './tables.ts';
 
 /** What the functions of the engine share during one call. */
@@ -8,7 +9,7 @@ export interface Call {
   /** Store time, the same for the whole call. */
   readonly now: number;
   /** Tenants that are to be saved before the call ends. */
-  readonly touched: Set<TenantRow>;
+  readonly touched: TenantRow[];
   /** Tenants of which a hold may be over. */
   readonly freed: Set<TenantRow>;
   /** Lines that may have lost their last job. */
@@ -17,7 +18,7 @@ export interface Call {
 
 /** A call that has done nothing yet. */
 export function createCall(tables: Tables, now: number): Call {
-  return { tables, now: Math.floor(now), touched: new Set(), freed: new Set(), shrunk: new Set() };
+  return { tables, now: Math.floor(now), touched: [], freed: new Set(), shrunk: new Set() };
 }
 
 /** The tenant's limits in force: its own, field by field, before the defaults. */
@@ -33,4 +34,11 @@ export const noLimits: TenantLimits = {};
 /** The tenant of a job. */
 export function tenantOf({ tables }: Call, row: JobRow): TenantRow {
   return row.home ?? tables.tenant(row.tenant);
+}
+
+/** The tenant has changed: it is saved before the call ends. */
+export function touch(call: Call, tenant: TenantRow): void {
+  if (tenant.touched) return;
+  tenant.touched = true;
+  call.touched.push(tenant);
 }

@@ -1,7 +1,7 @@
 import type { ControlAnswer, ControlInput } from '../../contract/index.ts';
 import type { Call } from './call.ts';
 import { finishWaiting, forget, revive } from './finish.ts';
-import type { JobRow } from './rows.ts';
+import { extraOf, type JobRow } from './job-row.ts';
 import { makeWaiting, reschedule, stopWaiting } from './waiting.ts';
 
 /** Most ids that one operation takes. */
@@ -19,7 +19,7 @@ export function cancel(call: Call, { ids }: ControlInput<'cancel'>): ControlAnsw
       return 'cancelled';
     }
     if (row.state !== 'leased') return 'finished';
-    row.cancelRequested = true;
+    extraOf(row).cancelRequested = true;
     call.tables.saveJob(row, 'leased');
     return 'requested';
   });

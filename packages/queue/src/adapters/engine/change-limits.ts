@@ -1,5 +1,5 @@
 import type { ControlInput, QueueSettings, TenantView } from '../../contract/index.ts';
-import { type Call, noLimits } from './call.ts';
+import { type Call, noLimits, touch } from './call.ts';
 import { tenantView } from './look.ts';
 import { letIn } from './ring.ts';
 
@@ -31,7 +31,7 @@ export function limitTenant(call: Call, { tenant, limits }: ControlInput<'limitT
   const row = call.tables.tenant(tenant);
   const merged = merge(row.limits, limits);
   row.limits = Object.keys(merged).length === 0 ? noLimits : merged;
-  call.touched.add(row);
+  touch(call, row);
   letIn(call, row);
   return tenantView(call, row);
 }
@@ -53,6 +53,6 @@ function setPaused(call: Call, tenant: string | undefined, paused: boolean): voi
   }
   const row = call.tables.tenant(tenant);
   row.paused = paused;
-  call.touched.add(row);
+  touch(call, row);
   if (!paused) call.freed.add(row);
 }

@@ -1,8 +1,9 @@
 import type { ClaimedJob, ExchangeRequest } from '../../contract/index.ts';
 import type { Call } from './call.ts';
+import { extraOf, isOrdinary, type JobRow, type Lease } from './job-row.ts';
 import { afterStart, nextAllowed } from './rate.ts';
 import { charge, holdBack, holdOf } from './ring.ts';
-import type { ClassRow, JobRow, LineRow } from './rows.ts';
+import type { ClassRow, LineRow } from './rows.ts';
 import { countWaiting } from './waiting.ts';
 
 /** What a claim gave. */
@@ -18,11 +19,12 @@ const nothing: Claim = { claimed: [], more: false };
 export function claim(call: Call, request: ExchangeRequest): Claim {
   if (request.claim <= 0) return nothing;
   const claimed: ClaimedJob[] = [];
+  const by: Lease = { session: request.session, call: request.call, claimedAt: call.now };
   while (claimed.length < request.claim) {
     if (holdOfQueue(call) !== undefined) return { claimed, more: false };
     const turn = nextTurn(call);
     if (turn === undefined) return { claimed, more: false };
-    claimed.push(lease(call, turn, request));
+    claimed.push(lease(call, turn, by));
   }
   return { claimed, more: holdOfQueue(call) === undefined && nextTurn(call) !== undefined };
 }
@@ -76,7 +78,7 @@ function checkLine(call: Call, line: LineRow): JobRow | undefined {
   return hold === undefined ? job : undefined;
 }
 
-function lease(call: Call, turn: Turn, request: ExchangeRequest): ClaimedJob {
+function lease(call: Call, turn: Turn, by: Lease): ClaimedJob {
   const { tables, now } = call;
   const { line, job } = turn;
   const { queue } = tables;
@@ -86,15 +88,14 @@ function lease(call: Call, turn: Turn, request: ExchangeRequest): ClaimedJob {
   if (queue.settings.limits.rate !== undefined) queue.tat = afterStart(queue.tat, now, queue.settings.limits.rate);
   job.state = 'leased';
   job.attempt += 1;
-  job.session = request.session;
-  job.call = request.call;
   job.fence = queue.fence;
-  job.claimedAt = now;
-  job.visibleUntil = job.visibility === undefined ? undefined : now + job.visibility;
+  job.lease = by;
+  const { visibility, dedupe } = job.extra;
+  if (visibility !== undefined) extraOf(job).visibleUntil = now + visibility;
   tables.saveJob(job, 'ready');
   charge(call, line.tenant, job);
   moveOn(call, turn);
-  if (job.dedupe?.mode === 'debounce') tables.removeDedupe(job.dedupe.key);
+  if (dedupe?.mode === 'debounce') tables.removeDedupe(dedupe.key);
   return asClaimed(job, now);
 }
 
@@ -129,13 +130,14 @@ function asClaimed(job: JobRow, now: number): ClaimedJob {
     cost: job.cost,
     enqueuedAt: job.enqueuedAt,
     waitMs: Math.max(0, now - (job.readyAt ?? now)),
-    hasChildren: job.children > 0,
+    hasChildren: job.extra.children > 0,
   };
-  if (job.visibility === undefined && job.traceparent === undefined && job.parentId === undefined) return claimed;
+  if (isOrdinary(job)) return claimed;
+  const { visibility, traceparent, parentId } = job.extra;
   return {
     ...claimed,
-    ...(job.visibility !== undefined && { visibility: job.visibility }),
-    ...(job.traceparent !== undefined && { traceparent: job.traceparent }),
-    ...(job.parentId !== undefined && { parentId: job.parentId }),
+    ...(visibility !== undefined && { visibility }),
+    ...(traceparent !== undefined && { traceparent }),
+    ...(parentId !== undefined && { parentId }),
   };
 }

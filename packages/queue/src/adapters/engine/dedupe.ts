@@ -1,6 +1,7 @@
 import type { DedupeSpec, EnqueueAnswer, NewJob } from '../../contract/index.ts';
 import type { Call } from './call.ts';
-import type { DedupeRow, JobRow } from './rows.ts';
+import type { JobRow } from './job-row.ts';
+import type { DedupeRow } from './rows.ts';
 import { countWaiting, reschedule } from './waiting.ts';
 
 /** @returns the answer to a job whose key is held; undefined when the job is to be stored all the same */

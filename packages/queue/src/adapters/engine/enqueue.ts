@@ -1,8 +1,8 @@
 import type { EnqueueAnswer, EnqueueRequest, NewJob, QueueLimits } from '../../contract/index.ts';
 import { type Call, limitsOf } from './call.ts';
 import { answerDuplicate, holdKey } from './dedupe.ts';
+import { extraOf, type JobRow, newJobRow } from './job-row.ts';
 import { settleTouched } from './ring.ts';
-import { newJobRow } from './rows.ts';
 import { makeWaiting } from './waiting.ts';
 
 type Rejection = Extract<EnqueueAnswer, { status: 'rejected' }>;
@@ -90,6 +90,29 @@ function rejectAll(call: Call, jobs: readonly NewJob[]): Rejection | undefined {
   return rejectByQueue(call, jobs.length, bytes);
 }
 
+function isPlain(job: NewJob): boolean {
+  return (
+    job.visibility === undefined &&
+    job.keepResult === 0 &&
+    job.traceparent === undefined &&
+    job.parentId === undefined &&
+    job.children === 0 &&
+    job.dedupe === undefined
+  );
+}
+
+function noteExtra(row: JobRow, job: NewJob): void {
+  const extra = extraOf(row);
+  extra.visibility = job.visibility;
+  extra.keepResult = job.keepResult;
+  extra.traceparent = job.traceparent;
+  extra.parentId = job.parentId;
+  extra.onFailure = job.onFailure ?? 'fail-parent';
+  extra.children = job.children;
+  extra.pendingChildren = job.children;
+  extra.dedupe = job.dedupe;
+}
+
 function insert(call: Call, job: NewJob, readyAt: number | undefined): void {
   const { tables, now } = call;
   tables.queue.seq += 1;
@@ -100,15 +123,8 @@ function insert(call: Call, job: NewJob, readyAt: number | undefined): void {
   row.readyAt = readyAt;
   row.maxAttempts = job.maxAttempts;
   row.cost = job.cost;
-  row.visibility = job.visibility;
-  row.keepResult = job.keepResult;
   row.enqueuedAt = now;
-  row.traceparent = job.traceparent;
-  row.parentId = job.parentId;
-  row.onFailure = job.onFailure ?? 'fail-parent';
-  row.children = job.children;
-  row.pendingChildren = job.children;
-  row.dedupe = job.dedupe;
+  if (!isPlain(job)) noteExtra(row, job);
   makeWaiting(call, row, readyAt);
   tables.insertJob(row);
 }

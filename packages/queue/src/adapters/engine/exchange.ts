@@ -1,6 +1,7 @@
 import type { ExchangeAnswer, ExchangeRequest, FencedOutcome } from '../../contract/index.ts';
 import type { Call } from './call.ts';
 import { claim, holdOfQueue } from './claim.ts';
+import { extraOf } from './job-row.ts';
 import { settleTouched } from './ring.ts';
 import type { SessionRow } from './rows.ts';
 import { heldJob, settleAll } from './settle.ts';
@@ -75,7 +76,7 @@ function extendAll(call: Call, request: ExchangeRequest): FencedOutcome[] {
   return request.extend.map(({ jobId, fence, visibility }) => {
     const row = heldJob(call, request.session, jobId, fence);
     if (row === undefined) return 'stale';
-    row.visibleUntil = call.now + visibility;
+    extraOf(row).visibleUntil = call.now + visibility;
     call.tables.saveJob(row, 'leased');
     return 'applied';
   });
@@ -85,8 +86,9 @@ function noteProgress(call: Call, request: ExchangeRequest): FencedOutcome[] {
   return request.progress.map(({ jobId, fence, value, logs }) => {
     const row = heldJob(call, request.session, jobId, fence);
     if (row === undefined) return 'stale';
-    if (value !== undefined) row.progress = value;
-    if (logs !== undefined) row.logs = [...row.logs, ...logs].slice(-100);
+    const extra = extraOf(row);
+    if (value !== undefined) extra.progress = value;
+    if (logs !== undefined) extra.logs = [...extra.logs, ...logs].slice(-100);
     call.tables.saveContent(row);
     return 'applied';
   });

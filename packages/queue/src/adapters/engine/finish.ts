@@ -1,6 +1,6 @@
 import type { JobFailure } from '../../contract/index.ts';
 import type { Call } from './call.ts';
-import type { JobRow } from './rows.ts';
+import { extraOf, isOrdinary, type JobRow } from './job-row.ts';
 import type { FinishedState } from './tables.ts';
 import { makeWaiting, reschedule, stopWaiting } from './waiting.ts';
 
@@ -10,14 +10,19 @@ export function finish(call: Call, row: JobRow, state: FinishedState, before: Jo
   row.state = state;
   // A tenant may be forgotten before its last finished job.
   row.home = undefined;
-  row.session = undefined;
-  row.visibleUntil = undefined;
-  row.cancelRequested = false;
-  row.finishedAt = now;
-  row.result = result;
-  if (row.dedupe !== undefined) freeKey(call, row);
-  if (row.children > 0) tables.removeChildren(row.id);
-  if (row.parentId !== undefined) tellParent(call, row, row.parentId);
+  row.lease = undefined;
+  if (isOrdinary(row) && !isKept(call, row, state)) {
+    tables.removeJob(row);
+    return;
+  }
+  const extra = extraOf(row);
+  extra.visibleUntil = undefined;
+  extra.cancelRequested = false;
+  extra.finishedAt = now;
+  extra.result = result;
+  if (extra.dedupe !== undefined) freeKey(call, row, extra.dedupe.key);
+  if (extra.children > 0) tables.removeChildren(row.id);
+  if (extra.parentId !== undefined) tellParent(call, row, extra.parentId);
   keepOrForget(call, row, state, before);
 }
 
@@ -30,18 +35,19 @@ export function finishWaiting(call: Call, row: JobRow, state: FinishedState): vo
 
 /** Bytes that count against retention. */
 export function keptBytes(row: JobRow): number {
-  const failures = row.failures.reduce((sum, failure) => sum + failure.message.length, 0);
-  return row.bytes + (row.result?.length ?? 0) + failures;
+  const { failures, result } = row.extra;
+  const messages = failures.reduce((sum, failure) => sum + failure.message.length, 0);
+  return row.bytes + (result?.length ?? 0) + messages;
 }
 
 function keepOrForget(call: Call, row: JobRow, state: FinishedState, before: JobRow['state']): void {
   const { tables, now } = call;
-  if (state === 'succeeded' && row.keepResult > 0) {
-    row.keepUntil = now + row.keepResult;
+  if (!isKept(call, row, state)) {
+    tables.removeJob(row);
+  } else if (state === 'succeeded' && row.extra.keepResult > 0) {
+    extraOf(row).keepUntil = now + row.extra.keepResult;
     tables.queue.succeeded.count += 1;
     tables.saveJob(row, before);
-  } else if (tables.queue.settings.retention[state].count === 0) {
-    tables.removeJob(row);
   } else {
     tables.queue[state].count += 1;
     tables.queue[state].bytes += keptBytes(row);
@@ -49,9 +55,13 @@ function keepOrForget(call: Call, row: JobRow, state: FinishedState, before: Job
   }
 }
 
-function freeKey(call: Call, row: JobRow): void {
+function isKept({ tables }: Call, row: JobRow, state: FinishedState): boolean {
+  return (state === 'succeeded' && row.extra.keepResult > 0) || tables.queue.settings.retention[state].count > 0;
+}
+
+function freeKey(call: Call, row: JobRow, key: string): void {
   const { tables } = call;
-  const held = row.dedupe && tables.dedupe(row.dedupe.key);
+  const held = tables.dedupe(key);
   if (held === undefined || held.until !== undefined) return;
   if (held.nextId === row.id) {
     held.nextId = undefined;
@@ -76,18 +86,19 @@ function passKeyOn(call: Call, key: string, nextId: string | undefined): void {
 function tellParent(call: Call, child: JobRow, parentId: string): void {
   const { tables } = call;
   const parent = tables.job(parentId);
-  if (parent === undefined || parent.state !== 'delayed' || parent.pendingChildren === 0) return;
+  if (parent === undefined || parent.state !== 'delayed' || parent.extra.pendingChildren === 0) return;
   tables.addChild({
     parentId,
     id: child.id,
     name: child.name,
     state: child.state,
-    result: child.result,
-    failure: child.failures.at(-1),
+    result: child.extra.result,
+    failure: child.extra.failures.at(-1),
   });
-  parent.pendingChildren -= 1;
-  if (child.state !== 'succeeded' && child.onFailure === 'fail-parent') failParent(call, parent, child);
-  else if (parent.pendingChildren === 0) reschedule(call, parent, call.now);
+  const waits = extraOf(parent);
+  waits.pendingChildren -= 1;
+  if (child.state !== 'succeeded' && child.extra.onFailure === 'fail-parent') failParent(call, parent, child);
+  else if (waits.pendingChildren === 0) reschedule(call, parent, call.now);
   else tables.saveJob(parent, 'delayed');
 }
 
@@ -105,7 +116,7 @@ function failParent(call: Call, parent: JobRow, child: JobRow): void {
 
 /** Keeps the last 10 failures. */
 export function addFailure(row: JobRow, failure: JobFailure): void {
-  row.failures = [...row.failures.slice(-9), failure];
+  extraOf(row).failures = [...row.extra.failures.slice(-9), failure];
 }
 
 /** A dead or cancelled job waits again, as if new. */
@@ -115,9 +126,10 @@ export function revive(call: Call, row: JobRow, delay: number): void {
   kept.count -= 1;
   kept.bytes -= keptBytes(row);
   row.attempt = 0;
-  row.finishedAt = undefined;
-  row.pendingChildren = 0;
-  row.dedupe = undefined;
+  const extra = extraOf(row);
+  extra.finishedAt = undefined;
+  extra.pendingChildren = 0;
+  extra.dedupe = undefined;
   makeWaiting(call, row, call.now + delay);
   call.tables.saveJob(row, before);
 }
@@ -126,6 +138,6 @@ export function revive(call: Call, row: JobRow, delay: number): void {
 export function forget(call: Call, row: JobRow): void {
   const kept = call.tables.queue[row.state as FinishedState];
   kept.count -= 1;
-  if (row.keepUntil === undefined) kept.bytes -= keptBytes(row);
+  if (row.extra.keepUntil === undefined) kept.bytes -= keptBytes(row);
   call.tables.removeJob(row);
 }

@@ -10,23 +10,23 @@ import type {
 import { type Call, limitsOf } from './call.ts';
 import { pageLimit } from './change-jobs.ts';
 import { holdOfQueue } from './claim.ts';
+import type { JobRow } from './job-row.ts';
 import { holdOf, spentIn } from './ring.ts';
-import type { JobRow, TenantRow } from './rows.ts';
+import type { TenantRow } from './rows.ts';
 
 /** The job as people see it. */
 export function jobView(row: JobRow): JobView {
+  const { finishedAt, result, progress, parentId, dedupe, traceparent } = row.extra;
+  const { cancelRequested, logs, failures, pendingChildren } = row.extra;
   const optional = {
     readyAt: row.readyAt,
-    finishedAt: row.finishedAt,
-    result: row.result,
-    progress: row.progress,
-    parentId: row.parentId,
-    dedupeKey: row.dedupe?.key,
-    traceparent: row.traceparent,
-    lease:
-      row.state === 'leased' && row.session !== undefined
-        ? { session: row.session, fence: row.fence, claimedAt: row.claimedAt }
-        : undefined,
+    finishedAt,
+    result,
+    progress,
+    parentId,
+    dedupeKey: dedupe?.key,
+    traceparent,
+    lease: row.lease && { session: row.lease.session, fence: row.fence, claimedAt: row.lease.claimedAt },
   };
   const present = Object.entries(optional).filter(([, value]) => value !== undefined);
   return {
@@ -41,10 +41,10 @@ export function jobView(row: JobRow): JobView {
     payload: row.payload,
     bytes: row.bytes,
     enqueuedAt: row.enqueuedAt,
-    cancelRequested: row.cancelRequested,
-    logs: row.logs,
-    failures: row.failures,
-    pendingChildren: row.pendingChildren,
+    cancelRequested,
+    logs,
+    failures,
+    pendingChildren,
     ...Object.fromEntries(present),
   };
 }
@@ -125,5 +125,5 @@ export function explain(call: Call, { id }: ControlInput<'explain'>): Explanatio
 
 function explainDelay(row: JobRow): Explanation {
   if (row.readyAt !== undefined) return { reason: 'delayed', until: row.readyAt };
-  return { reason: row.pendingChildren > 0 ? 'waits-for-children' : 'waits-for-previous' };
+  return { reason: row.extra.pendingChildren > 0 ? 'waits-for-children' : 'waits-for-previous' };
 }

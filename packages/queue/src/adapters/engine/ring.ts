@@ -1,6 +1,7 @@
-import { type Call, limitsOf } from './call.ts';
+import { type Call, limitsOf, touch } from './call.ts';
+import type { JobRow } from './job-row.ts';
 import { afterStart, nextAllowed, takeBack } from './rate.ts';
-import type { JobRow, LineRow, TenantRow } from './rows.ts';
+import type { LineRow, TenantRow } from './rows.ts';
 
 /** Why a tenant may not claim now. `until`: when that ends by itself. */
 export interface Hold {
@@ -45,7 +46,7 @@ export function holdBack(call: Call, line: LineRow, hold: Hold): void {
   call.tables.saveLine(line);
   tenant.held = true;
   tenant.parkedUntil = hold.until;
-  call.touched.add(tenant);
+  touch(call, tenant);
 }
 
 /** Puts the held lines of a tenant back into their rings, if nothing holds the tenant as such any more. */
@@ -58,7 +59,7 @@ export function letIn(call: Call, tenant: TenantRow): void {
     tenant.vtime = Math.max(tenant.vtime, call.tables.queue.vclock);
     for (const line of call.tables.heldLines(tenant)) enter(call, line);
   }
-  call.touched.add(tenant);
+  touch(call, tenant);
 }
 
 /** Brings rings and tenants up to date with what the call has done: before it claims, and before it ends. */
@@ -72,8 +73,11 @@ export function settleTouched(call: Call): void {
     for (const tenant of freed) letIn(call, tenant);
     freed.clear();
   }
-  for (const tenant of touched) tables.saveTenant(tenant);
-  touched.clear();
+  for (const tenant of touched) {
+    tenant.touched = false;
+    tables.saveTenant(tenant);
+  }
+  touched.length = 0;
 }
 
 /** Charges a start of the job to its tenant: share, rate, budget, concurrency. */

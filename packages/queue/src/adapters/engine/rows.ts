@@ -1,100 +1,4 @@
-import type { DedupeSpec, JobFailure, JobState, QueueSettings, TenantLimits } from '../../contract/index.ts';
-
-/** A job as the engine works on it. Mutable: change it, then hand it to the {@link Tables} method that fits. */
-export interface JobRow {
-  /** Position in the store, from 1 up; ties of `readyAt` are settled by it. */
-  seq: number;
-  id: string;
-  name: string;
-  payload: string;
-  bytes: number;
-  tenant: string;
-  priority: number;
-  state: JobState;
-  /** When it became or becomes ready; `undefined` while it waits for other jobs. */
-  readyAt: number | undefined;
-  attempt: number;
-  maxAttempts: number;
-  cost: number;
-  visibility: number | undefined;
-  keepResult: number;
-  enqueuedAt: number;
-  traceparent: string | undefined;
-  parentId: string | undefined;
-  onFailure: 'fail-parent' | 'ignore';
-  children: number;
-  pendingChildren: number;
-  dedupe: DedupeSpec | undefined;
-  session: string | undefined;
-  call: number;
-  fence: number;
-  claimedAt: number;
-  visibleUntil: number | undefined;
-  cancelRequested: boolean;
-  failures: readonly JobFailure[];
-  logs: readonly string[];
-  progress: string | undefined;
-  result: string | undefined;
-  finishedAt: number | undefined;
-  /** Kept for `handle.result()` until then, whatever retention says. */
-  keepUntil: number | undefined;
-  /** Its tenant, where the tables know it without looking: see {@link tenantOf}. */
-  home: TenantRow | undefined;
-  /** Where the tables keep it; the engine leaves these alone. */
-  place: JobPlace | undefined;
-  slot: number;
-  leaseSlot: number;
-}
-
-const none: readonly never[] = [];
-
-/** A job of which nothing but this is known. One literal with every field, so that all rows have one shape; lists are replaced, never changed. */
-export function newJobRow(seq: number, { id, name, tenant }: Pick<JobRow, 'id' | 'name' | 'tenant'>): JobRow {
-  return {
-    seq,
-    id,
-    name,
-    payload: '',
-    bytes: 0,
-    tenant,
-    priority: 0,
-    state: 'ready',
-    readyAt: undefined,
-    attempt: 0,
-    maxAttempts: 0,
-    cost: 0,
-    visibility: undefined,
-    keepResult: 0,
-    enqueuedAt: 0,
-    traceparent: undefined,
-    parentId: undefined,
-    onFailure: 'fail-parent',
-    children: 0,
-    pendingChildren: 0,
-    dedupe: undefined,
-    session: undefined,
-    call: 0,
-    fence: 0,
-    claimedAt: 0,
-    visibleUntil: undefined,
-    cancelRequested: false,
-    failures: none,
-    logs: none,
-    progress: undefined,
-    result: undefined,
-    finishedAt: undefined,
-    keepUntil: undefined,
-    home: undefined,
-    place: undefined,
-    slot: -1,
-    leaseSlot: -1,
-  };
-}
-
-/** A structure that holds jobs and can let one go. */
-export interface JobPlace {
-  remove(row: JobRow): void;
-}
+import type { JobFailure, JobState, QueueSettings, TenantLimits } from '../../contract/index.ts';
 
 /** A tenant as the engine works on it. */
 export interface TenantRow {
@@ -116,6 +20,8 @@ export interface TenantRow {
   held: boolean;
   /** When rate or budget let its held lines run again; undefined when only something else can. */
   parkedUntil: number | undefined;
+  /** It waits to be saved at the end of the call: see {@link touch}. */
+  touched: boolean;
   /** Where the tables keep it, and its lines; the engine leaves these alone. */
   parkSlot: number;
   lines: LineRow | Map<number, LineRow> | undefined;
@@ -132,7 +38,8 @@ export interface LineRow {
   score: number;
   /** `new`: without jobs, known to nobody yet. `ringed`: waits for its turn. `held`: a limit keeps it out of the ring. */
   state: 'new' | 'ringed' | 'held';
-  /** Where the tables keep it; the engine leaves this alone. */
+  /** Where the tables keep it; the engine leaves these alone. */
+  ringRun: number;
   ringSlot: number;
 }
 

@@ -1,8 +1,8 @@
 import type { ExchangeRequest, FencedOutcome, Settlement } from '../../contract/index.ts';
-import { type Call, tenantOf } from './call.ts';
+import { type Call, tenantOf, touch } from './call.ts';
 import { addFailure, finish } from './finish.ts';
+import { extraOf, type JobRow } from './job-row.ts';
 import { spend, uncharge } from './ring.ts';
-import type { JobRow } from './rows.ts';
 import { makeWaiting, startWaiting } from './waiting.ts';
 
 /** Applies settlements; each takes effect only under the fence of the present lease, held by this session. */
@@ -28,10 +28,8 @@ function acksOf({ settle, extend, progress }: ExchangeRequest): Settlement[] {
 
 /** @returns the job if the session holds it under this very fence */
 export function heldJob(call: Call, session: string, jobId: string, fence: number): JobRow | undefined {
-  const row = call.tables.job(jobId);
-  return row !== undefined && row.state === 'leased' && row.session === session && row.fence === fence
-    ? row
-    : undefined;
+  const row = call.tables.leased(session, jobId, fence);
+  return row?.id === jobId && row.lease?.session === session && row.fence === fence ? row : undefined;
 }
 
 function settle(call: Call, row: JobRow, settlement: Settlement): void {
@@ -67,8 +65,8 @@ export function endLease(call: Call, row: JobRow, cost: number): void {
   tenant.leased -= 1;
   call.tables.queue.leased -= 1;
   spend(call, tenant, cost - row.cost);
-  call.touched.add(tenant);
-  call.freed.add(tenant);
+  touch(call, tenant);
+  if (tenant.held) call.freed.add(tenant);
 }
 
 /** Ready in its old place, as if it had not been claimed. The lease is ended already. */
@@ -90,11 +88,11 @@ export function comeBack(call: Call, row: JobRow, readyAt: number): void {
 
 /** @returns false when the job ends here, because somebody asked to cancel it */
 function leave(call: Call, row: JobRow): boolean {
-  if (row.cancelRequested) {
+  if (row.extra.cancelRequested) {
     finish(call, row, 'cancelled', 'leased');
     return false;
   }
-  row.session = undefined;
-  row.visibleUntil = undefined;
+  row.lease = undefined;
+  if (row.extra.visibleUntil !== undefined) extraOf(row).visibleUntil = undefined;
   return true;
 }

@@ -1,7 +1,7 @@
 import type { ExchangeAnswer, JobFailure } from '../../contract/index.ts';
 import type { Call } from './call.ts';
 import { addFailure, finish, forget, keptBytes } from './finish.ts';
-import type { JobRow } from './rows.ts';
+import { extraOf, type JobRow } from './job-row.ts';
 import { comeBack, endLease, giveBack } from './settle.ts';
 import type { FinishedState } from './tables.ts';
 import { reschedule } from './waiting.ts';
@@ -63,7 +63,7 @@ function expire(call: Call, row: JobRow): Expired {
   } as const;
   endLease(call, row, row.cost);
   addFailure(row, leaseLost(row, call.now));
-  if (last && !row.cancelRequested) finish(call, row, 'dead', 'leased');
+  if (last && !row.extra.cancelRequested) finish(call, row, 'dead', 'leased');
   else comeBack(call, row, call.now);
   return event;
 }
@@ -98,7 +98,7 @@ function release(call: Call, row: JobRow): number {
     forget(call, row);
     return 1;
   }
-  row.keepUntil = undefined;
+  extraOf(row).keepUntil = undefined;
   queue.succeeded.bytes += keptBytes(row);
   call.tables.saveJob(row, 'succeeded');
   return 0;
@@ -112,7 +112,7 @@ function trim(call: Call, state: FinishedState, limit: number): number {
   while (forgotten < limit && kept.count > 0) {
     const oldest = tables.oldestFinished(state);
     if (oldest === undefined) break;
-    const tooOld = (oldest.finishedAt ?? 0) + rule.age <= now;
+    const tooOld = (oldest.extra.finishedAt ?? 0) + rule.age <= now;
     if (!tooOld && kept.count <= rule.count && kept.bytes <= rule.bytes) break;
     forget(call, oldest);
     forgotten += 1;

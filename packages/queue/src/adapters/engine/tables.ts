@@ -1,5 +1,6 @@
 import type { ErrorGroup, JobFilter, ScheduleRecord } from '../../contract/index.ts';
-import type { ChildRow, ClassRow, DedupeRow, JobRow, LineRow, QueueRow, SessionRow, TenantRow } from './rows.ts';
+import type { JobRow } from './job-row.ts';
+import type { ChildRow, ClassRow, DedupeRow, LineRow, QueueRow, SessionRow, TenantRow } from './rows.ts';
 
 /** State of a job that is finished. */
 export type FinishedState = 'succeeded' | 'dead' | 'cancelled';
@@ -59,6 +60,8 @@ export interface Tables {
    */
   expectAcks(session: string, acks: readonly { readonly jobId: string; readonly fence: number }[]): void;
   job(id: string): JobRow | undefined;
+  /** The job that the session holds under this fence; may be another than the named or another's, which the caller checks. */
+  leased(session: string, id: string, fence: number): JobRow | undefined;
   insertJob(row: JobRow): void;
   /** Must follow every change of a job, with the state it had before. */
   saveJob(row: JobRow, before: JobRow['state']): void;

@@ -1,6 +1,7 @@
-import { type Call, tenantOf } from './call.ts';
+import { type Call, tenantOf, touch } from './call.ts';
+import type { JobRow } from './job-row.ts';
 import { enter } from './ring.ts';
-import type { JobRow, TenantRow } from './rows.ts';
+import type { TenantRow } from './rows.ts';
 
 /** The job is counted among the waiting, in the state that it has; a ready one makes its line known. */
 export function startWaiting(call: Call, row: JobRow): void {
@@ -35,7 +36,7 @@ export function countWaiting(call: Call, tenant: TenantRow, row: JobRow, step: 1
   }
   tenant.waitingBytes += step * row.bytes;
   queue.waitingBytes += step * row.bytes;
-  call.touched.add(tenant);
+  touch(call, tenant);
 }
 
 /** Puts a job that waits nowhere yet (new, or just taken from its worker) among the waiting. `readyAt` undefined: until released by another job. */

@@ -1,8 +1,8 @@
-import type { JobPlace, JobRow } from '../engine/rows.ts';
+import type { JobPlace, JobRow } from '../engine/job-row.ts';
 import type { NextTimes, Tables } from '../engine/tables.ts';
 import { createHeap, type Heap } from './heap.ts';
 import { createLeases } from './leases.ts';
-import { createLine } from './line.ts';
+import { Line } from './line.ts';
 import { peekWhile } from './reading.ts';
 
 type JobTables = Pick<
@@ -10,6 +10,7 @@ type JobTables = Pick<
   | 'expectJobs'
   | 'expectAcks'
   | 'job'
+  | 'leased'
   | 'insertJob'
   | 'saveJob'
   | 'saveContent'
@@ -37,20 +38,20 @@ const nowhere: JobPlace = { remove: () => undefined };
 /**
  * Jobs, and one structure for each order in which they are read.
  *
- * @param fileReady - puts a ready job into its line
+ * @param fileReady - puts a ready job into its line; one that is new goes to its end
  */
-export function createJobTables(fileReady: (row: JobRow, givenBack: boolean) => void): JobTables {
+export function createJobTables(fileReady: (row: JobRow, isNew: boolean) => void): JobTables {
   const jobs = new Map<string, JobRow>();
   const delayed = timeHeap((row) => row.readyAt);
-  const kept = timeHeap((row) => row.keepUntil);
+  const kept = timeHeap((row) => row.extra.keepUntil);
   const leases = createLeases();
-  const finished = { succeeded: createLine<JobRow>(), dead: createLine<JobRow>(), cancelled: createLine<JobRow>() };
+  const finished = { succeeded: new Line(), dead: new Line(), cancelled: new Line() };
 
   function file(row: JobRow, before: JobRow['state'] | undefined): void {
-    if (row.state === 'ready') fileReady(row, before === 'leased' && (row.readyAt ?? 0) <= row.claimedAt);
+    if (row.state === 'ready') fileReady(row, before === undefined);
     else if (row.state === 'leased') leases.add(row);
     else if (row.state === 'delayed') fileDelayed(row);
-    else if (row.keepUntil !== undefined) {
+    else if (row.extra.keepUntil !== undefined) {
       row.place = kept;
       kept.put(row);
     } else {
@@ -69,7 +70,7 @@ export function createJobTables(fileReady: (row: JobRow, givenBack: boolean) => 
     next: () => ({
       delayed: delayed.peek()?.readyAt,
       visible: leases.nextVisible(),
-      kept: kept.peek()?.keepUntil,
+      kept: kept.peek()?.extra.keepUntil,
     }),
     job: (id) => jobs.get(id),
     insertJob: (row) => {
@@ -95,10 +96,11 @@ export function createJobTables(fileReady: (row: JobRow, givenBack: boolean) => 
       row.priority = priority;
     },
     delayedBefore: (now, limit) => peekWhile(delayed, limit, (row) => (row.readyAt ?? 0) <= now),
+    leased: leases.leased,
     visibleBefore: leases.visibleBefore,
     leasedBy: leases.leasedBy,
     cancelRequestsOf: leases.cancelRequestsOf,
-    oldestFinished: (state) => finished[state].first(),
-    keptBefore: (now, limit) => peekWhile(kept, limit, (row) => (row.keepUntil ?? 0) <= now),
+    oldestFinished: (state) => finished[state].first,
+    keptBefore: (now, limit) => peekWhile(kept, limit, (row) => (row.extra.keepUntil ?? 0) <= now),
   };
 }

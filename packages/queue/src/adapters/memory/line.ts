@@ -1,73 +1,49 @@
+import type { JobPlace, JobRow } from '../engine/job-row.ts';
+
 /**
- * A first-in-first-out line whose items know their place (`slot`), so that one in the middle can be taken out in O(1).
- * Items before `head` are consumed or gaps; they are cut off once they are more than half, which keeps taking amortised O(1).
+ * A first-in-first-out line, strung through the jobs themselves: a job is taken out anywhere in O(1), and a line of one job, of which
+ * there may be a hundred thousand, is one small object.
  */
-export interface Line<T> {
-  readonly size: number;
-  first(): T | undefined;
-  push(item: T): void;
-  /** Puts an item back that was first once: before the first that `before` does not put ahead of it. */
-  putBack(item: T, before: (a: T, b: T) => boolean): void;
-  remove(item: T): void;
-}
+export class Line implements JobPlace {
+  first: JobRow | undefined = undefined;
+  #last: JobRow | undefined = undefined;
 
-/** Creates an empty {@link Line}. */
-export function createLine<T extends { slot: number }>(): Line<T> {
-  const items: (T | undefined)[] = [];
-  /** Place of `items[0]`, so that places stay right when the consumed are cut off. */
-  let base = 0;
-  let head = 0;
-  let size = 0;
-
-  const set = (index: number, item: T): void => {
-    items[index] = item;
-    item.slot = base + index;
-  };
-
-  function skipGaps(): void {
-    while (head < items.length && items[head] === undefined) head += 1;
-    if (head > 1_024 && head * 2 > items.length) {
-      items.splice(0, head);
-      base += head;
-      head = 0;
-    }
+  push(row: JobRow): void {
+    this.#link(row, this.#last, undefined);
   }
 
-  function putBack(item: T, before: (a: T, b: T) => boolean): void {
-    if (head === 0) {
-      items.unshift(undefined);
-      base -= 1;
-      head = 1;
+  /** Puts a job between others, where `before` says; looked for from both ends, since it belongs near one of them. */
+  insert(row: JobRow, before: (a: JobRow, b: JobRow) => boolean): void {
+    let front = this.first;
+    let back = this.#last;
+    while (front !== undefined && back !== undefined) {
+      if (before(row, front)) break;
+      if (!before(row, back)) {
+        this.#link(row, back, back.next);
+        return;
+      }
+      front = front.next;
+      back = back.previous;
     }
-    let index = head - 1;
-    for (let next = index + 1; next < items.length; next += 1) {
-      const other = items[next];
-      if (other !== undefined && before(item, other)) break;
-      if (other !== undefined) set(index, other);
-      else items[index] = undefined;
-      index = next;
-    }
-    set(index, item);
-    head -= 1;
-    size += 1;
-    skipGaps();
+    this.#link(row, front === undefined ? this.#last : front.previous, front);
   }
 
-  return {
-    get size() {
-      return size;
-    },
-    first: () => items[head],
-    push: (item) => {
-      set(items.length, item);
-      size += 1;
-    },
-    putBack,
-    remove: (item) => {
-      items[item.slot - base] = undefined;
-      item.slot = -1;
-      size -= 1;
-      skipGaps();
-    },
-  };
+  remove(row: JobRow): void {
+    const { previous, next } = row;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    row.previous = undefined;
+    row.next = undefined;
+  }
+
+  #link(row: JobRow, previous: JobRow | undefined, next: JobRow | undefined): void {
+    row.previous = previous;
+    row.next = next;
+    if (previous === undefined) this.first = row;
+    else previous.next = row;
+    if (next === undefined) this.#last = row;
+    else next.previous = row;
+  }
 }

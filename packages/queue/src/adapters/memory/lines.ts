@@ -1,19 +1,30 @@
-import type { JobPlace, JobRow, LineRow, TenantRow } from '../engine/rows.ts';
+import type { JobRow } from '../engine/job-row.ts';
+import type { LineRow, TenantRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
-import { createLine, type Line } from './line.ts';
+import { Line } from './line.ts';
 import type { Rings } from './ring.ts';
-import { newLine } from './tenants.ts';
 
 /** A line with its jobs. */
-interface MemoryLine extends LineRow, JobPlace {
-  readonly jobs: Line<JobRow>;
+class MemoryLine extends Line implements LineRow {
+  readonly tenant: TenantRow;
+  readonly priority: number;
+  score = 0;
+  state: LineRow['state'] = 'new';
+  ringRun = 0;
+  ringSlot = -1;
+
+  constructor(tenant: TenantRow, priority: number) {
+    super();
+    this.tenant = tenant;
+    this.priority = priority;
+  }
 }
 
 type LineTables = Pick<Tables, 'saveLine' | 'removeLine' | 'heldLines' | 'head'> & {
   line(tenant: TenantRow, priority: number): MemoryLine;
   /** Puts a ready job at the end of its line. */
   append(tenant: TenantRow, job: JobRow): void;
-  /** A job that its worker gave back takes its old place. */
+  /** A job that comes back takes the place that its time gives it. */
   putBack(tenant: TenantRow, job: JobRow): void;
 };
 
@@ -23,11 +34,6 @@ const keptLines = 64;
 /** Whether `a` stands before `b` in their line. */
 export const earlier = (a: JobRow, b: JobRow): boolean =>
   a.readyAt === b.readyAt ? a.seq < b.seq : (a.readyAt ?? 0) < (b.readyAt ?? 0);
-
-function makeLine(tenant: TenantRow, priority: number): MemoryLine {
-  const jobs = createLine<JobRow>();
-  return { ...newLine(tenant, priority), jobs, remove: jobs.remove };
-}
 
 /** Most tenants have one line: only who has more needs a map. */
 function findLine({ lines }: TenantRow, priority: number): MemoryLine | undefined {
@@ -51,7 +57,7 @@ function linesOf({ lines }: TenantRow): LineRow[] {
 /** The lines of all tenants. */
 export function createLineTables(putInRing: Rings['put']): LineTables {
   const line = (tenant: TenantRow, priority: number): MemoryLine =>
-    findLine(tenant, priority) ?? addLine(tenant, makeLine(tenant, priority));
+    findLine(tenant, priority) ?? addLine(tenant, new MemoryLine(tenant, priority));
 
   return {
     line,
@@ -63,17 +69,18 @@ export function createLineTables(putInRing: Rings['put']): LineTables {
       if (lines instanceof Map && lines.size > keptLines) lines.delete(row.priority);
     },
     heldLines: (tenant) => linesOf(tenant).filter(({ state }) => state === 'held'),
-    head: (row) => (row as MemoryLine).jobs.first(),
+    head: (row) => (row as MemoryLine).first,
     append: (tenant, job) => {
       const place = line(tenant, job.priority);
       job.home = tenant;
       job.place = place;
-      place.jobs.push(job);
+      place.push(job);
     },
     putBack: (tenant, job) => {
       const place = line(tenant, job.priority);
+      job.home = tenant;
       job.place = place;
-      place.jobs.putBack(job, earlier);
+      place.insert(job, earlier);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { ErrorGroup, JobFilter } from '../../contract/index.ts';
-import type { JobRow, TenantRow } from '../engine/rows.ts';
+import type { JobRow } from '../engine/job-row.ts';
+import type { TenantRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import { earlier } from './lines.ts';
 import { firstOf } from './reading.ts';
@@ -14,7 +15,7 @@ function matches(row: JobRow, filter: JobFilter): boolean {
     (filter.state === undefined || row.state === filter.state) &&
     (filter.name === undefined || row.name === filter.name) &&
     (filter.tenant === undefined || row.tenant === filter.tenant) &&
-    (filter.fingerprint === undefined || row.failures.at(-1)?.fingerprint === filter.fingerprint) &&
+    (filter.fingerprint === undefined || row.extra.failures.at(-1)?.fingerprint === filter.fingerprint) &&
     (filter.enqueuedBefore === undefined || row.enqueuedAt < filter.enqueuedBefore)
   );
 }
@@ -65,7 +66,7 @@ export function createPeopleTables(
 function groupErrors(dead: Iterable<JobRow>): ErrorGroup[] {
   const groups = new Map<string, ErrorGroup>();
   for (const row of dead) {
-    const failure = row.failures.at(-1);
+    const failure = row.extra.failures.at(-1);
     if (failure === undefined) continue;
     const { fingerprint, message, code, at } = failure;
     const known = groups.get(fingerprint);

@@ -1,7 +1,7 @@
 import type { ClassRow, LineRow } from '../engine/rows.ts';
 import { type Tables, turnOf } from '../engine/tables.ts';
-import { createHeap, type Heap } from './heap.ts';
-import { createRingHeap } from './ring-heap.ts';
+import { ClassRing } from './class-ring.ts';
+import { createHeap } from './heap.ts';
 
 /** The rings of the classes, and the classes in the order of their turns. */
 export interface Rings
@@ -12,17 +12,17 @@ export interface Rings
 
 /** @param aging - the queue's setting, read at each use */
 export function createRings(aging: () => number): Rings {
-  const rings = new Map<number, Heap<LineRow>>();
+  const rings = new Map<number, ClassRing>();
   const classes = new Map<number, ClassRow>();
   const order = createHeap<ClassRow, 'classSlot'>('classSlot', (a, b) => {
     const difference = turnOf(a, aging()) - turnOf(b, aging());
     return difference === 0 ? a.priority > b.priority : difference < 0;
   });
 
-  function ringOf(priority: number): Heap<LineRow> {
+  function ringOf(priority: number): ClassRing {
     const known = rings.get(priority);
     if (known !== undefined) return known;
-    const made = createRingHeap();
+    const made = new ClassRing();
     rings.set(priority, made);
     return made;
   }

@@ -25,10 +25,10 @@ export function createMemoryTables(): MemoryTables {
     all: jobs,
     next,
     ...jobTables
-  } = createJobTables((row, givenBack) => {
-    const tenant = tenantTables.tenant(row.tenant);
-    if (givenBack) putBack(tenant, row);
-    else append(tenant, row);
+  } = createJobTables((row, isNew) => {
+    const tenant = row.home ?? tenantTables.tenant(row.tenant);
+    if (isNew) append(tenant, row);
+    else putBack(tenant, row);
   });
   const { nextExpiry, ...sessions } = sessionTables();
   const { nextDedupe, ...keys } = dedupeTables();

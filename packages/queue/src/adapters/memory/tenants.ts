@@ -32,6 +32,7 @@ export function newTenant(name: string): TenantRow {
     window: 0,
     held: false,
     parkedUntil: undefined,
+    touched: false,
     parkSlot: -1,
     lines: undefined,
   };
@@ -39,7 +40,7 @@ export function newTenant(name: string): TenantRow {
 
 /** A line that has no jobs. */
 export function newLine(tenant: TenantRow, priority: number): LineRow {
-  return { tenant, priority, score: 0, state: 'new', ringSlot: -1 };
+  return { tenant, priority, score: 0, state: 'new', ringRun: 0, ringSlot: -1 };
 }
 
 /** Tenants, and those parked until a time. */

@@ -1,5 +1,6 @@
 import type { DedupeSpec, JobState } from '../../contract/index.ts';
-import { type JobRow, type LineRow, newJobRow } from '../engine/rows.ts';
+import { extraOf, isOrdinary, type JobRow, newJobRow } from '../engine/job-row.ts';
+import type { LineRow } from '../engine/rows.ts';
 import type { SqlValue } from './driver.ts';
 import { stateNumbers } from './schema.ts';
 
@@ -94,13 +95,14 @@ function fromCommon(stored: Common, tenant: string, seq: number): JobRow {
   row.bytes = stored.bytes;
   if (stored.more === null) return row;
   const more = JSON.parse(stored.more) as More;
-  row.visibility = more.visibility;
-  row.keepResult = more.keepResult ?? 0;
-  row.traceparent = more.traceparent;
-  row.parentId = more.parentId;
-  row.onFailure = more.onFailure ?? 'fail-parent';
-  row.children = more.children ?? 0;
-  row.dedupe = more.dedupe;
+  const extra = extraOf(row);
+  extra.visibility = more.visibility;
+  extra.keepResult = more.keepResult ?? 0;
+  extra.traceparent = more.traceparent;
+  extra.parentId = more.parentId;
+  extra.onFailure = more.onFailure ?? 'fail-parent';
+  extra.children = more.children ?? 0;
+  extra.dedupe = more.dedupe;
   return row;
 }
 
@@ -108,9 +110,9 @@ function fromCommon(stored: Common, tenant: string, seq: number): JobRow {
 export function fromAcknowledged(stored: AcknowledgedJob, seq: number): JobRow {
   const row = fromCommon(stored, stored.tenant, seq);
   row.state = stateNames[stored.state] as JobState;
-  row.session = stored.session ?? undefined;
+  if (stored.session !== null) row.lease = { session: stored.session, call: 0, claimedAt: 0 };
   row.fence = stored.fence;
-  row.failures = readList(stored.failures);
+  if (stored.failures !== null) extraOf(row).failures = readList(stored.failures);
   return row;
 }
 
@@ -128,25 +130,25 @@ export function fromReady(stored: ReadyJob, seq: number, line: LineRow): JobRow 
 
 /** @param seq - the job's sequence number, from its row id */
 export function toJobRow(stored: StoredJob, seq: number): JobRow {
-  return {
-    ...fromAcknowledged(stored, seq),
-    payload: stored.payload,
-    priority: stored.priority,
-    readyAt: stored.ready_at ?? undefined,
-    attempt: stored.attempt,
-    maxAttempts: stored.max_attempts,
-    enqueuedAt: stored.enqueued_at,
-    pendingChildren: stored.pending_children,
-    call: stored.call,
-    claimedAt: stored.claimed_at,
-    visibleUntil: stored.visible_until ?? undefined,
-    cancelRequested: stored.cancel_requested === 1,
-    logs: readList(stored.logs),
-    progress: stored.progress ?? undefined,
-    result: stored.result ?? undefined,
-    finishedAt: stored.finished_at ?? undefined,
-    keepUntil: stored.keep_until ?? undefined,
-  };
+  const { session, call, claimed_at: claimedAt } = stored;
+  const row = fromAcknowledged(stored, seq);
+  row.payload = stored.payload;
+  row.priority = stored.priority;
+  row.readyAt = stored.ready_at ?? undefined;
+  row.attempt = stored.attempt;
+  row.maxAttempts = stored.max_attempts;
+  row.enqueuedAt = stored.enqueued_at;
+  if (session !== null) row.lease = { session, call, claimedAt };
+  const extra = extraOf(row);
+  extra.pendingChildren = stored.pending_children;
+  extra.visibleUntil = stored.visible_until ?? undefined;
+  extra.cancelRequested = stored.cancel_requested === 1;
+  extra.logs = readList(stored.logs);
+  extra.progress = stored.progress ?? undefined;
+  extra.result = stored.result ?? undefined;
+  extra.finishedAt = stored.finished_at ?? undefined;
+  extra.keepUntil = stored.keep_until ?? undefined;
+  return row;
 }
 
 function readList<T>(json: string | null): readonly T[] {
@@ -155,15 +157,10 @@ function readList<T>(json: string | null): readonly T[] {
 
 /** The `more` column of a job; null for most. */
 export function moreOf(row: JobRow): string | null {
-  const ordinary =
-    row.visibility === undefined &&
-    row.keepResult === 0 &&
-    row.traceparent === undefined &&
-    row.parentId === undefined &&
-    row.children === 0 &&
-    row.dedupe === undefined;
-  if (ordinary) return null;
-  const { visibility, keepResult, traceparent, parentId, onFailure, children, dedupe } = row;
+  if (isOrdinary(row)) return null;
+  const { visibility, keepResult, traceparent, parentId, onFailure, children, dedupe } = row.extra;
+  const some = visibility ?? traceparent ?? parentId ?? dedupe;
+  if (some === undefined && keepResult === 0 && children === 0) return null;
   return JSON.stringify({ visibility, keepResult, traceparent, parentId, onFailure, children, dedupe });
 }
 
@@ -208,7 +205,7 @@ export function insertedValues(row: JobRow, rowId: number, queue: number): SqlVa
     row.cost,
     row.bytes,
     row.enqueuedAt,
-    row.pendingChildren,
+    row.extra.pendingChildren,
     moreOf(row),
     row.payload,
   ];
@@ -216,23 +213,24 @@ export function insertedValues(row: JobRow, rowId: number, queue: number): SqlVa
 
 /** What may change in the life of a job besides its content, in the order of {@link changingColumns}. */
 export function changingValues(row: JobRow): SqlValue[] {
+  const { lease, extra } = row;
   return [
     stateNumbers[row.state],
     row.priority,
     row.readyAt ?? null,
     row.attempt,
-    row.session ?? null,
-    row.call,
+    lease?.session ?? null,
+    lease?.call ?? 0,
     row.fence,
-    row.claimedAt,
-    row.visibleUntil ?? null,
-    row.cancelRequested ? 1 : 0,
-    row.finishedAt ?? null,
-    row.keepUntil ?? null,
-    row.pendingChildren,
+    lease?.claimedAt ?? 0,
+    extra.visibleUntil ?? null,
+    extra.cancelRequested ? 1 : 0,
+    extra.finishedAt ?? null,
+    extra.keepUntil ?? null,
+    extra.pendingChildren,
     moreOf(row),
-    listOf(row.failures),
-    row.result ?? null,
+    listOf(extra.failures),
+    extra.result ?? null,
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { JobRow } from '../engine/rows.ts';
+import type { JobRow } from '../engine/job-row.ts';
 import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
 import { insertedColumns, insertedValues } from './job-rows.ts';
@@ -40,10 +40,11 @@ export function createJobWrites(connection: Connection, queue: number): JobWrite
   function flushLeased(): void {
     const [first] = leased;
     if (first === undefined) return;
-    const { session = null, call, claimedAt, fence } = first;
-    connection.run(hot.leaseJobs, session, call, claimedAt, fence, JSON.stringify(leased.map(rowId)));
+    const { session = null, call = 0, claimedAt = 0 } = first.lease ?? {};
+    connection.run(hot.leaseJobs, session, call, claimedAt, first.fence, JSON.stringify(leased.map(rowId)));
     for (const row of leased) {
-      if (row.visibleUntil !== undefined) connection.run(hot.setVisible, row.visibleUntil, rowId(row));
+      const { visibleUntil } = row.extra;
+      if (visibleUntil !== undefined) connection.run(hot.setVisible, visibleUntil, rowId(row));
     }
     leased = [];
   }

@@ -1,4 +1,5 @@
-import type { JobRow, LineRow } from '../engine/rows.ts';
+import type { JobRow } from '../engine/job-row.ts';
+import type { LineRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
 import {
@@ -18,6 +19,7 @@ import { hot } from './statements.ts';
 type JobTables = Pick<
   Tables,
   | 'job'
+  | 'leased'
   | 'insertJob'
   | 'saveJob'
   | 'saveContent'
@@ -107,6 +109,10 @@ export class SqliteJobs implements JobTables {
     return stored && this.take(stored);
   }
 
+  leased(_session: string, id: string, _fence: number): JobRow | undefined {
+    return this.job(id);
+  }
+
   insertJob(row: JobRow): void {
     this.#writes.insert(row);
     this.#rows.set(row.id, row);
@@ -127,7 +133,8 @@ export class SqliteJobs implements JobTables {
 
   saveContent(row: JobRow): void {
     if (this.#writes.isNew(row)) return;
-    const { payload, bytes, progress, logs } = row;
+    const { payload, bytes } = row;
+    const { progress, logs } = row.extra;
     this.#connection.run(hot.saveContent, payload, bytes, progress ?? null, listOf(logs), this.#rowId(row));
     if (row.state === 'ready') this.#forgetWindows(row);
   }
@@ -162,7 +169,7 @@ export class SqliteJobs implements JobTables {
 
   leasedBy(session: string, limit: number, calls?: readonly number[]): JobRow[] {
     const rows = this.#all(hot.leasedBy, session, calls === undefined ? limit : -1);
-    return calls === undefined ? rows : rows.filter((row) => calls.includes(row.call)).slice(0, limit);
+    return calls === undefined ? rows : rows.filter((row) => calls.includes(row.lease?.call ?? 0)).slice(0, limit);
   }
 
   cancelRequestsOf(session: string): JobRow[] {
@@ -214,7 +221,8 @@ export class SqliteJobs implements JobTables {
   }
 
   #finish(row: JobRow): void {
-    const { state, finishedAt = null, keepUntil = null, result = null, failures } = row;
+    const { state } = row;
+    const { finishedAt = null, keepUntil = null, result = null, failures } = row.extra;
     const values = [stateNumbers[state], finishedAt, keepUntil, result, listOf(failures)];
     this.#connection.run(hot.finishJob, ...values, this.#rowId(row));
   }

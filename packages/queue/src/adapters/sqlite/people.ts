@@ -1,5 +1,5 @@
 import type { ErrorGroup, JobFilter } from '../../contract/index.ts';
-import type { JobRow } from '../engine/rows.ts';
+import type { JobRow } from '../engine/job-row.ts';
 import type { Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';

@@ -97,6 +97,7 @@ export function createSqliteTables(connection: Connection, number: number): Sqli
 function jobMethods(jobs: SqliteJobs): Pick<Tables, keyof SqliteJobs & keyof Tables> {
   return {
     job: (id) => jobs.job(id),
+    leased: (session, id, fence) => jobs.leased(session, id, fence),
     insertJob: (row) => jobs.insertJob(row),
     saveJob: (row, before) => jobs.saveJob(row, before),
     saveContent: (row) => jobs.saveContent(row),
