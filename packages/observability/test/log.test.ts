@@ -55,6 +55,12 @@ describe('log', () => {
     expect(out.lines[1]).not.toHaveProperty('job_id');
   });
 
+  it('spares the queue its wrapping where there is neither an SDK nor an id to bind', async () => {
+    await using silent = createObservability({ service: 'test', log: false });
+    await using speaking = createObservability({ service: 'test', log: { destination: capturedLines() } });
+    expect([silent.queue.skipsAround(), speaking.queue.skipsAround()]).toEqual([true, false]);
+  });
+
   it.each(Object.entries(secrets))('takes out a key of the shape of %s wherever it stands', async (_name, secret) => {
     const out = capturedLines();
     await using obs = createObservability({ service: 'test', log: { destination: out } });

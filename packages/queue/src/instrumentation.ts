@@ -102,6 +102,11 @@ export interface StoreErrorEvent {
  */
 export interface QueueInstrumentation {
   /**
+   * True while `aroundEnqueue` and `aroundAttempt` would only call `next`: the queue then leaves them out, which saves each job
+   * its {@link AttemptInfo}, a closure and a promise. Asked anew before each of them. @default () => false
+   */
+  skipsAround?(): boolean;
+  /**
    * Wraps a producer's call. `next` may be given the traceparent to store with the jobs (of a producer span),
    * which replaces the caller's own.
    */
@@ -115,4 +120,12 @@ export interface QueueInstrumentation {
   onSwept?(event: SweptEvent): void;
   onLeaseLost?(event: LeaseLostEvent): void;
   onStoreError?(event: StoreErrorEvent): void;
+}
+
+/** Whether there is a hook of this name and something for it to do now; only then does a call make what the hook is given. */
+export function wraps<K extends 'aroundEnqueue' | 'aroundAttempt'>(
+  hooks: QueueInstrumentation | undefined,
+  hook: K,
+): hooks is QueueInstrumentation & Required<Pick<QueueInstrumentation, K>> {
+  return hooks?.[hook] !== undefined && hooks.skipsAround?.() !== true;
 }

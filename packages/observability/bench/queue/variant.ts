@@ -63,8 +63,7 @@ export async function buildPrograms(directory: string): Promise<(variant: Varian
 /** How the queue asks whether there is instrumentation, on the way of every job, and what stands there if there never is. */
 const sites: readonly (readonly [RegExp, string])[] = [
   [/\b(?:this\.#|this\.)?(?:parts\.)?instrumentation !== undefined/g, 'false'],
-  [/\b(?:parts\.)?instrumentation\?\.\w+ === undefined/g, 'true'],
-  [/\bparts\.instrumentation\?\.aroundAttempt\b/g, '(undefined as never)'],
+  [/!wraps\((?:parts\.)?instrumentation, '\w+'\)/g, 'true'],
 ];
 
 function withoutInstrumentation(source: string, onSite: () => void): string {

@@ -27,6 +27,8 @@ interface Batch<T> {
 
 /** `QueueInstrumentation` of `@millrace/queue`, by its shape: metrics per batch, spans per call and attempt, lines for trouble. */
 export interface QueueHooks {
+  /** True without an SDK and without ids to bind: the queue then spares its jobs the `around` hooks. */
+  skipsAround(): boolean;
   aroundEnqueue<T>(
     info: Batch<JobFacts> & { readonly traceparent?: string },
     next: (carrier?: { readonly traceparent?: string }) => Promise<T>,
@@ -75,8 +77,9 @@ export function queueHooks(metrics: Instruments<typeof queueMetrics>, parts: Ins
 function aroundHooks(
   { tracing, context, attemptTrace, bindJobs }: InstrumentParts,
   exemplars: Map<string, string>,
-): Pick<QueueHooks, 'aroundEnqueue' | 'aroundAttempt'> {
+): Pick<QueueHooks, 'skipsAround' | 'aroundEnqueue' | 'aroundAttempt'> {
   return {
+    skipsAround: () => !bindJobs && !tracing.enabled(),
     aroundEnqueue: (info, next) => {
       if (!tracing.enabled()) return next();
       const attributes = {

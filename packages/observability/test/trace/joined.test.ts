@@ -113,6 +113,7 @@ const attemptInfo = { id: 'j', jobId: 'j', name: 'n', tenant: 't', queue: 'q', a
 describe('spans', () => {
   it('continue the producer’s trace in parent mode', async () => {
     await using obs = createObservability({ service: 'test', log: false, traces: { attempts: 'parent' } });
+    expect(obs.queue.skipsAround()).toBe(false);
     let carried: string | undefined;
     await obs.queue.aroundEnqueue({ queue: 'q', jobs: [attemptInfo] }, async (carrier) => {
       carried = carrier?.traceparent;

@@ -8,10 +8,13 @@ export interface Batcher {
   /** Resolves when the store has answered for each of them. @throws StoreUnavailableError */
   send(jobs: readonly NewJob[]): Promise<readonly EnqueueAnswer[]>;
   /** One call of its own: for transactions and flows. */
-  sendAlone(
-    jobs: readonly NewJob[],
-    options: { readonly atomic?: boolean; readonly transaction?: unknown },
-  ): Promise<readonly EnqueueAnswer[]>;
+  sendAlone(jobs: readonly NewJob[], options: AloneOptions): Promise<readonly EnqueueAnswer[]>;
+}
+
+/** How jobs are stored that do not travel with others. */
+export interface AloneOptions {
+  readonly atomic?: boolean;
+  readonly transaction?: unknown;
 }
 
 /** Most jobs in one call, and most calls at a time: more wait and travel together. */
@@ -85,10 +88,7 @@ export function createBatcher(
     }
   }
 
-  async function call(
-    jobs: readonly NewJob[],
-    options: { readonly atomic?: boolean; readonly transaction?: unknown },
-  ): Promise<readonly EnqueueAnswer[]> {
+  async function call(jobs: readonly NewJob[], options: AloneOptions): Promise<readonly EnqueueAnswer[]> {
     const startedAt = clock.monotonic();
     try {
       const answers = await opened.call((storage) => {

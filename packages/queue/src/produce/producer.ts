@@ -1,10 +1,10 @@
 import { gather } from '../awaitable.ts';
 import type { EnqueueAnswer, NewJob } from '../contract/index.ts';
 import { InvalidOptionError, QueueFullError } from '../errors.ts';
-import type { QueueInstrumentation } from '../instrumentation.ts';
+import { type QueueInstrumentation, wraps } from '../instrumentation.ts';
 import type { Jobs } from '../job.ts';
 import type { CallOptions, Enqueued, EnqueueHandle, EnqueueItem, EnqueueOptions, Flow, Rejected } from '../queue.ts';
-import type { Batcher } from './batcher.ts';
+import type { AloneOptions, Batcher } from './batcher.ts';
 import { type FlowPlace, type JobMaker, makeJob } from './new-job.ts';
 
 /** The enqueue side of a queue. */
@@ -44,10 +44,15 @@ export function createProducer(parts: ProducerParts): Producer {
     return { id, result, status: 'duplicate', replaced: answer.replaced };
   }
 
-  /** Lets instrumentation wrap the call and replace the traceparent that travels with the jobs. */
-  function around<T>(jobs: readonly NewJob[], send: (jobs: readonly NewJob[]) => Promise<T>): Promise<T> {
-    const { instrumentation } = parts;
-    if (instrumentation?.aroundEnqueue === undefined) return send(jobs);
+  function store(jobs: readonly NewJob[], alone?: AloneOptions): Promise<readonly EnqueueAnswer[]> {
+    return alone === undefined ? batcher.send(jobs) : batcher.sendAlone(jobs, alone);
+  }
+
+  function wrapped(
+    hooks: Required<Pick<QueueInstrumentation, 'aroundEnqueue'>>,
+    jobs: readonly NewJob[],
+    alone: AloneOptions | undefined,
+  ): Promise<readonly EnqueueAnswer[]> {
     const traceparent = jobs[0]?.traceparent;
     const info = {
       queue,
@@ -56,16 +61,19 @@ export function createProducer(parts: ProducerParts): Producer {
         return jobs.map(({ id, name, tenant }) => ({ id, name, tenant }));
       },
     };
-    return instrumentation.aroundEnqueue(
-      traceparent === undefined ? info : Object.assign(info, { traceparent }),
-      (carrier) => send(carrier?.traceparent === undefined ? jobs : jobs.map((job) => ({ ...job, ...carrier }))),
+    return hooks.aroundEnqueue(traceparent === undefined ? info : Object.assign(info, { traceparent }), (carrier) =>
+      store(carrier?.traceparent === undefined ? jobs : jobs.map((job) => ({ ...job, ...carrier })), alone),
     );
   }
 
+  /** Lets instrumentation wrap the call and replace the traceparent that travels with the jobs. */
+  function around(jobs: readonly NewJob[], alone?: AloneOptions): Promise<readonly EnqueueAnswer[]> {
+    const { instrumentation } = parts;
+    return !wraps(instrumentation, 'aroundEnqueue') ? store(jobs, alone) : wrapped(instrumentation, jobs, alone);
+  }
+
   async function send(jobs: readonly NewJob[], transaction?: unknown): Promise<(Enqueued | Rejected)[]> {
-    const answers = await around(jobs, (traced) =>
-      transaction === undefined ? batcher.send(traced) : batcher.sendAlone(traced, { transaction }),
-    );
+    const answers = await around(jobs, transaction === undefined ? undefined : { transaction });
     return answers.map((answer, index) => toAnswer(answer, jobs[index]?.tenant ?? ''));
   }
 
@@ -85,7 +93,7 @@ export function createProducer(parts: ProducerParts): Producer {
       const jobs = await flattenFlow(maker, flow);
       options?.signal?.throwIfAborted();
       const transaction = options?.tx === undefined ? {} : { transaction: options.tx };
-      const [answer] = await around(jobs, (traced) => batcher.sendAlone(traced, { atomic: true, ...transaction }));
+      const [answer] = await around(jobs, { atomic: true, ...transaction });
       const root = toAnswer(answer as EnqueueAnswer, jobs[0]?.tenant ?? '');
       if (root.status === 'rejected') throw root.error;
       return toHandle(root.id);

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { type Codec, decodeValue, encodeValue } from '../codec.ts';
 import { PayloadTooLargeError } from '../errors.ts';
 import type { BatchHandler, Handler, HandlerContext, Job } from '../handler.ts';
-import type { AttemptInfo, QueueInstrumentation } from '../instrumentation.ts';
+import { type AttemptInfo, type QueueInstrumentation, wraps } from '../instrumentation.ts';
 import type { JobDefinition } from '../job.ts';
 import { validate } from '../produce/new-job.ts';
 import type { Attempt } from './attempt.ts';
@@ -34,7 +34,8 @@ export async function runOne(parts: RunParts, attempt: Attempt, handler: Handler
     // Waiting for what is there already would cost each job several turns of the microtask queue.
     const pending = toJob(parts, attempt, definition);
     const job = pending instanceof Promise ? await pending : pending;
-    const result = await around(parts, attempt, () => handler(job, parts.context(attempt)));
+    const bare = !wraps(parts.instrumentation, 'aroundAttempt');
+    const result = await (bare ? handler(job, parts.context(attempt)) : wrapped(parts, attempt, handler, job));
     const ending = succeed(parts, attempt, result);
     return ending instanceof Promise ? await ending : ending;
   } catch (error) {
@@ -107,14 +108,17 @@ function toJob(parts: RunParts, { job }: Attempt, definition: JobDefinition): Aw
   }));
 }
 
-function around<T>(parts: RunParts, { job }: Attempt, next: () => T | Promise<T>): T | Promise<T> {
-  const wrap = parts.instrumentation?.aroundAttempt;
-  if (wrap === undefined) return next();
-  const { queue } = parts;
+/** A function of its own: a closure in {@link runOne} would cost each job its scope, wrapped or not. */
+function wrapped(parts: RunParts, attempt: Attempt, handler: Handler, job: Job): unknown {
+  return around(parts, attempt, () => handler(job, parts.context(attempt)));
+}
+
+function around(parts: RunParts, { job }: Attempt, next: () => unknown): unknown {
+  const { queue, instrumentation } = parts;
+  if (!wraps(instrumentation, 'aroundAttempt')) return next();
   const { id, name, tenant, attempt, fence, waitMs, traceparent } = job;
   const info: AttemptInfo = { queue, id, jobId: id, name, tenant, attempt, fence, waitMs };
-  const traced = traceparent === undefined ? info : { ...info, traceparent };
-  return wrap.call(parts.instrumentation, traced, async () => next()) as Promise<T>;
+  return instrumentation.aroundAttempt(traceparent === undefined ? info : { ...info, traceparent }, async () => next());
 }
 
 function succeed(parts: RunParts, attempt: Attempt, value: unknown): Awaitable<Ending> {
