@@ -77,16 +77,16 @@ export class NumberFamily {
       value: 0,
     });
     this.table = new SeriesTable({ ...options, definition, create });
-    for (const values of readySeries(definition)) this.table.find(values);
+    for (const [a, b, c, d] of readySeries(definition)) this.table.find(a, b, c, d);
   }
 
-  add(amount: number, ...labels: readonly string[]): void {
+  add(amount: number, a?: string, b?: string, c?: string, d?: string): void {
     if (this.definition.type === 'counter' ? amount >= 0 : !Number.isNaN(amount))
-      this.table.find(labels).value += amount;
+      this.table.find(a, b, c, d).value += amount;
   }
 
-  set(value: number, ...labels: readonly string[]): void {
-    this.table.find(labels).value = value;
+  set(value: number, a?: string, b?: string, c?: string, d?: string): void {
+    this.table.find(a, b, c, d).value = value;
   }
 }
 
@@ -114,16 +114,16 @@ export class HistogramFamily {
     this.table = new SeriesTable({ ...options, definition, create });
   }
 
-  observe(value: number, ...labels: readonly string[]): void {
+  observe(value: number, a?: string, b?: string, c?: string, d?: string): void {
     if (Number.isNaN(value)) return;
-    const series = this.table.find(labels);
+    const series = this.table.find(a, b, c, d);
     const bucket = this.#bucketOf(value);
     series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
     series.sum += value;
   }
 
-  exemplify(value: number, traceId: string, ...labels: readonly string[]): void {
-    const series = this.table.find(labels);
+  exemplify(value: number, traceId: string, a?: string, b?: string, c?: string, d?: string): void {
+    const series = this.table.find(a, b, c, d);
     series.exemplars ??= new Array(this.edges.length + 1).fill(undefined);
     series.exemplars[this.#bucketOf(value)] = { traceId, value, at: this.#now() / 1_000 };
   }

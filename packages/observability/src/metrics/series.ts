@@ -27,6 +27,8 @@ export interface SeriesTableOptions<S extends Series> {
 }
 
 type Node<S> = Map<string, Node<S>> | S;
+/** As many labels as a metric may have. */
+type LabelPlaces = [string?, string?, string?, string?];
 
 /**
  * The series of one metric, found by label values through nested maps: no key string is built, so a hit allocates nothing.
@@ -55,9 +57,9 @@ export class SeriesTable<S extends Series> {
     return this.#all;
   }
 
-  /** The series of these label values; made on first use. */
-  find(values: readonly string[]): S {
-    const series = (values.length === this.#arity ? this.#lookup(values) : undefined) ?? this.#miss(values);
+  /** The series of these label values; made on first use. They are parameters and no array, since one would be made per observation. */
+  find(a?: string, b?: string, c?: string, d?: string): S {
+    const series = this.#lookup(a, b, c, d) ?? this.#miss([a, b, c, d]);
     series.touched = true;
     return series;
   }
@@ -85,15 +87,15 @@ export class SeriesTable<S extends Series> {
     return now - series.seenAt < this.#options.ttl;
   }
 
-  #miss(raw: readonly string[]): S {
+  #miss(raw: readonly (string | undefined)[]): S {
     const { definition, maxSeries, onOverflow } = this.#options;
     const values = definition.labels.map((label, index) => this.#bounded(label, raw[index]));
-    const known = this.#lookup(values);
+    const known = this.#lookup(...(values as LabelPlaces));
     if (known !== undefined) return known;
     if (!this.#forgets || this.#all.length < maxSeries) return this.#add(values);
     onOverflow();
     const folded = values.map((value, index) => (this.#isOpen(definition.labels[index] ?? '') ? OTHER : value));
-    return this.#lookup(folded) ?? this.#add(folded);
+    return this.#lookup(...(folded as LabelPlaces)) ?? this.#add(folded);
   }
 
   #isOpen(label: string): boolean {
@@ -106,11 +108,12 @@ export class SeriesTable<S extends Series> {
     return closed === undefined || closed.includes(text) ? text : OTHER;
   }
 
-  #lookup(values: readonly string[]): S | undefined {
+  #lookup(a?: string, b?: string, c?: string, d?: string): S | undefined {
     let node = this.#root;
-    for (let i = 0; i < values.length && node !== undefined; i += 1) {
-      node = (node as Map<string, Node<S>>).get(values[i] as string);
-    }
+    if (this.#arity > 0) node = within(node, a);
+    if (this.#arity > 1) node = within(node, b);
+    if (this.#arity > 2) node = within(node, c);
+    if (this.#arity > 3) node = within(node, d);
     return node as S | undefined;
   }
 
@@ -141,6 +144,10 @@ export class SeriesTable<S extends Series> {
     }
     node.set(last, series);
   }
+}
+
+function within<S>(node: Node<S> | undefined, value: string | undefined): Node<S> | undefined {
+  return (node as Map<string | undefined, Node<S>> | undefined)?.get(value);
 }
 
 /** Escapes a label value for both exposition formats. */
