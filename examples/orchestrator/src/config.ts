@@ -57,6 +57,7 @@ const environment = z.object({
   BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
   LOG_ARCHIVE_AFTER: duration.default(ms('1h')),
   ARTIFACT_RETENTION: duration.default(ms('30d')),
+  BACKUP_MARKER: z.string().min(1).optional(),
   DRAIN_DELAY: duration.optional(),
   GATEWAY_URL: httpUrl.optional(),
   DRAIN_TIMEOUT: duration.default(ms('30s')),
@@ -114,6 +115,8 @@ export interface Config {
   readonly drainTimeout: number;
   /** How long after its end a run's log stays in the database, and its artifacts anywhere. */
   readonly retention: { readonly archiveLogs: number; readonly artifacts: number };
+  /** File that the backup of the database writes when it has verified one; its age is watched. */
+  readonly backupMarker: string | undefined;
   /** How long requests are still taken after readiness has fallen, so that whoever asks for it can look elsewhere. */
   readonly drainDelay: number;
   /** Where agents reach this process's gateway, when they do not see its own address. */
@@ -175,6 +178,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     bodyLimit: value.BODY_LIMIT,
     drainTimeout: value.DRAIN_TIMEOUT,
     retention: { archiveLogs: value.LOG_ARCHIVE_AFTER, artifacts: value.ARTIFACT_RETENTION },
+    backupMarker: value.BACKUP_MARKER,
     drainDelay: value.DRAIN_DELAY ?? 0,
     gatewayUrl: value.GATEWAY_URL,
     pollInterval: value.POLL_INTERVAL,

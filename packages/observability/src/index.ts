@@ -1,6 +1,7 @@
 export { allMetrics, catalogue } from './catalogue/index.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Context, ContextFields } from './context.ts';
+export type { Queryable } from './copies.ts';
 export type { Duration } from './duration.ts';
 export { type ErrorClass, errorClass } from './error-class.ts';
 export { InvalidDurationError, InvalidOptionError, MetricConflictError, MetricDefinitionError } from './errors.ts';

@@ -90,7 +90,7 @@ export interface Observability extends AsyncDisposable {
   readonly context: Context;
   /** Liveness, readiness and startup. */
   readonly health: Health;
-  /** Pools and disks to watch beside the event loop. */
+  /** Pools, disks, replicas and backups to watch beside the event loop. */
   readonly process: ProcessWatch;
   /**
    * Makes the instruments of metrics of your own; see {@link defineMetric}.
@@ -150,7 +150,7 @@ export function createObservability(options: ObservabilityOptions): Observabilit
   const queue = meter.register(queueMetrics);
   const rateLimit = meter.register(rateLimitMetrics);
   const health = createHealth(clock, (check, ok) => own.healthy.set(ok ? 1 : 0, check));
-  const watch = watchProcess(own, meter.collectors);
+  const watch = watchProcess(own, meter.collectors, clock);
   own.service.set(1, service, options.version ?? 'unknown');
   keepHouse(meter, own, tenants, clock, log);
   watchLoop(health, watch, toMilliseconds(healthOptions.maxEventLoopLag ?? '10s', 'health.maxEventLoopLag'));

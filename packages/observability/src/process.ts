@@ -7,6 +7,8 @@ import {
   performance,
 } from 'node:perf_hooks';
 import type { processMetrics } from './catalogue/process.ts';
+import type { Clock } from './clock.ts';
+import { collectBackup, collectReplicas, type Queryable } from './copies.ts';
 import type { Collectors } from './metrics/collectors.ts';
 import type { Instruments } from './metrics/instruments.ts';
 
@@ -23,6 +25,13 @@ export interface ProcessWatch {
   watchPool(name: string, pool: PoolCounters): () => void;
   /** Shows size and free space of the volume that holds `path`. */
   watchDisk(volume: string, path: string): () => void;
+  /**
+   * Shows how far each replica of a PostgreSQL primary is behind. Seconds and names come from `pg_stat_replication`, for which a role that is
+   * no superuser needs `pg_monitor`; a replica is named by the `application_name` of its connection.
+   */
+  watchReplicas(primary: Queryable): () => void;
+  /** Shows the age of a backup: of the file that your backup writes or touches once the backup has been verified. */
+  watchBackup(what: string, marker: string): () => void;
   /** Longest delay of the event loop since the last scrape, in milliseconds. */
   eventLoopLag(): number;
 }
@@ -41,7 +50,11 @@ const gcKinds = new Map<number, 'minor' | 'major' | 'incremental' | 'weakcb'>([
 ]);
 
 /** Watches event loop, garbage collector and memory until `stop`. */
-export function watchProcess(metrics: Metrics, collectors: Collectors): ProcessWatch & { readonly stop: () => void } {
+export function watchProcess(
+  metrics: Metrics,
+  collectors: Collectors,
+  clock: Clock,
+): ProcessWatch & { readonly stop: () => void } {
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
   let use = performance.eventLoopUtilization();
@@ -70,6 +83,8 @@ export function watchProcess(metrics: Metrics, collectors: Collectors): ProcessW
     eventLoopLag: () => lagOf(delay.max) * 1_000,
     watchPool: (name, pool) => collectors.add(`pool ${name}`, () => showPool(metrics, name, pool)),
     watchDisk: (volume, path) => collectors.add(`disk ${volume}`, () => showDisk(metrics, volume, path)),
+    watchReplicas: (primary) => collectors.add('replicas', collectReplicas(metrics, clock, primary)),
+    watchBackup: (what, marker) => collectors.add(`backup ${what}`, collectBackup(metrics, clock, what, marker)),
     stop: () => {
       removeProcess();
       delay.disable();

@@ -9,6 +9,8 @@ export function watchParts({ observability, database, queue, config }: Parts): v
   observability.watchQueue(queue);
   observability.process.watchPool('database', database.pool);
   observability.process.watchDisk('data', config.dataDirectory);
+  observability.process.watchReplicas(database.pool);
+  if (config.backupMarker !== undefined) observability.process.watchBackup('database', config.backupMarker);
   watchRuns(observability, database.db);
   health.started();
 }

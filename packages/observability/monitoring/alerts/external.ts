@@ -83,16 +83,6 @@ export const externalAlerts: readonly Alert[] = [
     act: ['Mend the address or the secret, and let the forge deliver again.'],
   },
   {
-    name: 'MillraceReplicaLag',
-    severity: 'ticket',
-    for: '5m',
-    expr: 'max by (replica) (millrace_replica_lag_seconds) > 10',
-    summary: 'Replica {{ $labels.replica }} is {{ $value | humanizeDuration }} behind.',
-    impact: 'Lists and pages show old data.',
-    look: ['Long queries on the replica.', 'Its disk and network.', 'A bulk write on the primary.'],
-    act: ['End the query, or send reads to the primary until it has caught up.'],
-  },
-  {
     name: 'MillraceSseDrops',
     severity: 'ticket',
     for: '10m',

@@ -70,6 +70,21 @@ export const machineAlerts: readonly Alert[] = [
     act: ['Shorten transactions; then think about a larger pool.'],
   },
   {
+    name: 'MillraceReplicaLag',
+    severity: 'ticket',
+    for: '5m',
+    expr: 'max by (replica) (millrace_replica_lag_seconds) > 10',
+    summary: 'Replica {{ $labels.replica }} is {{ $value | humanizeDuration }} behind.',
+    impact: 'A failover now would lose that much; what reads the replica sees old data.',
+    look: [
+      'Does it run, and reach the primary?',
+      'Long queries on the replica.',
+      'Its disk and network.',
+      'A bulk write on the primary.',
+    ],
+    act: ['Start it again; end the query; send reads to the primary until it has caught up.'],
+  },
+  {
     name: 'MillraceBackupOld',
     severity: 'page',
     for: '10m',

@@ -77,6 +77,22 @@ export const processMetrics = {
     labels: ['volume'],
     advice: 'Changes only when somebody changes the volume.',
   },
+  replicaLag: {
+    name: 'millrace_replica_lag_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How far a replica is behind its primary; of one that has gone, how long it is away.',
+    labels: ['replica'],
+    advice: 'A failover would lose so much: long queries on the replica, its disk, its network.',
+  },
+  backupAge: {
+    name: 'millrace_backup_age_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'Age of the newest backup that was verified; infinite before the first.',
+    labels: ['what'],
+    advice: 'It must stay below the recovery point objective.',
+  },
   healthy: {
     name: 'millrace_health_check_ok',
     type: 'gauge',

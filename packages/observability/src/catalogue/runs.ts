@@ -110,20 +110,4 @@ export const runMetrics = {
     buckets: 'short',
     advice: 'The relay is slow or down; clients still get everything by the cursor, later.',
   },
-  replicaLag: {
-    name: 'millrace_replica_lag_seconds',
-    type: 'gauge',
-    unit: 'seconds',
-    help: 'How far a read replica is behind.',
-    labels: ['replica'],
-    advice: 'Reads are old: long queries on the replica, or a slow disk.',
-  },
-  backupAge: {
-    name: 'millrace_backup_age_seconds',
-    type: 'gauge',
-    unit: 'seconds',
-    help: 'Age of the newest backup that was verified.',
-    labels: ['what'],
-    advice: 'It must stay below the recovery point objective.',
-  },
 } as const;
