@@ -115,6 +115,7 @@ async function inTransaction<T>(pool: SqlPool, work: (client: SqlClient) => Prom
     throw new InvalidOptionError('Phases need `pool.connect()` to open a transaction: pass a pg Pool, or use tx().');
   }
   const client = await pool.connect();
+  client.on?.('error', nothing);
   let broken = true;
   try {
     await client.query('BEGIN');
@@ -129,6 +130,10 @@ async function inTransaction<T>(pool: SqlPool, work: (client: SqlClient) => Prom
       throw error;
     }
   } finally {
+    client.off?.('error', nothing);
     client.release(broken);
   }
 }
+
+/** The next statement of a connection that was lost fails, which is all that its transaction must know. */
+function nothing(): void {}

@@ -12,6 +12,9 @@ export interface SqlClient {
 export interface PooledSqlClient extends SqlClient {
   /** Gives it back; with `true`, it is closed instead because its state is unknown. */
   release(destroy?: boolean): void;
+  /** Where the client has it, a connection that is lost between two statements is heard of, which `pg` would end the process for. */
+  on?(event: 'error', listener: () => void): unknown;
+  off?(event: 'error', listener: () => void): unknown;
 }
 
 /** A pool: `connect` is needed only for transactional phases. */

@@ -124,4 +124,28 @@ describe('phases', () => {
     expect(await orders()).toBe(0);
     expect(await idempotency.peek(request)).toMatchObject({ value: 'live', attempt: 2 });
   });
+
+  test('a phase whose connection is lost fails, and the process goes on', async () => {
+    const uncaught: unknown[] = [];
+    const note = (error: unknown): void => void uncaught.push(error);
+    process.prependListener('uncaughtException', note);
+    try {
+      const phased = idempotency.run(request, ({ phase }) =>
+        phase('order', async (client) => {
+          const { pid } = (await client.query('SELECT pg_backend_pid() AS pid')).rows[0] as { pid: number };
+          await database.pool.query('SELECT pg_terminate_backend($1)', [pid]);
+          const gone = () => database.pool.query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid]);
+          while ((await gone()).rows.length > 0);
+          await new Promise((resolve) => setTimeout(resolve, 50)); // the news of it is on its way to this side
+          return await order(client);
+        }),
+      );
+      await expect(phased).rejects.toThrow();
+      expect(uncaught).toEqual([]);
+    } finally {
+      process.removeListener('uncaughtException', note);
+    }
+    expect(await idempotency.run(request, ({ phase }) => phase('order', order))).toMatchObject({ replayed: false });
+    expect(await orders()).toBe(1);
+  });
 });
