@@ -25,6 +25,9 @@ export async function openDatabase(
   let closing = false;
   // The server may end what is left of a connection before the last word of our side has reached it.
   pool.on('error', (error) => closing || onError(error));
+  // The pool listens to its idle clients only: one that is lost between two statements of a transaction would be an
+  // uncaught exception. Its next statement fails, which is all that whoever has it must know.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   const close = async (): Promise<void> => {
     closing = true;
