@@ -10,6 +10,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly pid: number;
   /** Everything it printed so far. */
   output(): string;
+  /** Whether it ended without being asked to. */
+  crashed(): boolean;
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>;
   /** Drains it. Resolves with its exit code. */
@@ -30,8 +32,11 @@ export async function startServerProcess(env: Readonly<Record<string, string>>):
     child.stderr?.on('data', collect);
     child.once('exit', (code) => reject(new Error(`The server ended with ${code}:\n${output}`)));
   });
+  let asked = false;
+  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
-    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    asked = !ended();
+    if (ended()) return child.exitCode;
     const exit = once(child, 'exit');
     child.kill(signal);
     await exit;
@@ -41,6 +46,7 @@ export async function startServerProcess(env: Readonly<Record<string, string>>):
     url,
     pid: child.pid ?? 0,
     output: () => output,
+    crashed: () => ended() && !asked,
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),
     [Symbol.asyncDispose]: async () => void (await end('SIGTERM')),

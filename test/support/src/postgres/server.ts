@@ -7,6 +7,7 @@ import { freePort } from '../ports.ts';
 import { type ServerProcess, ServerStartError, startServerProcess } from '../process/server-process.ts';
 import { WaitTimeoutError, waitFor } from '../wait.ts';
 import { serverAccount } from './account.ts';
+import { copyRunning } from './backup.ts';
 import { postgresPrograms } from './binaries.ts';
 import { copyData, dataTemplate } from './template.ts';
 
@@ -21,6 +22,8 @@ export interface PostgresOptions {
   readonly fsync?: boolean;
   /** Server settings such as `{ wal_level: 'logical' }`. @default {} */
   readonly settings?: Readonly<Record<string, string>>;
+  /** A folder that backup() of another server made: begin with its data. @default an empty server */
+  readonly from?: string;
 }
 
 /** A PostgreSQL server for tests. */
@@ -41,6 +44,8 @@ export interface PostgresServer extends AsyncDisposable {
   restart(): Promise<void>;
   /** Ends all its processes at once, without a checkpoint; start it again by restart(), which recovers. */
   crash(): Promise<void>;
+  /** Copies its data into a folder while it works on, for the option `from`. */
+  backup(folder: string): Promise<void>;
 }
 
 /** A server that follows another by streaming replication. */
@@ -90,7 +95,7 @@ async function ownPostgres(
   const { path } = await temporaryDirectory('postgres');
   await chmod(path, 0o755);
   const data = join(path, 'data');
-  await copyData(template.data, data);
+  await copyData(options.from ?? template.data, data);
   await prepare(data);
   const port = await freePort();
   const url = `postgres://postgres:${template.password}@127.0.0.1:${port}/postgres`;
@@ -120,6 +125,7 @@ async function ownPostgres(
       server = await launch(command, url);
     },
     crash: () => server.signal('SIGQUIT'),
+    backup: (folder) => copyRunning(url, data, folder),
     [Symbol.asyncDispose]: stop,
   };
 }
@@ -205,6 +211,7 @@ function givenPostgres(url: string): PostgresServer {
     stop,
     restart: refuse,
     crash: refuse,
+    backup: refuse,
     [Symbol.asyncDispose]: stop,
   };
 }
