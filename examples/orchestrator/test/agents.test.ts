@@ -51,18 +51,15 @@ const agents: readonly NewRun['agent'][] = [
 for (const agent of agents) {
   test(`the real ${agent.type} edits a file through the gateway, and its branch is pushed`, async ({ skip }) => {
     skip(programs.folder === undefined, programs.reason); // 740 MB that this machine could not fetch
-    provider.respond(
-      turns([(request) => writeFile(inWorkspace(request, 'three.txt'), 'three\n')(request), { text: 'Written.' }]),
-    );
+    let written = '';
+    const write = (request: ProviderRequest) => {
+      written = inWorkspace(request, 'three.txt');
+      return writeFile(written, 'three\n')(request);
+    };
+    provider.respond(turns([write, { text: 'Written.' }]));
     const { client, origin } = orchestrator;
     const run = await client.submit({ repo: origin, ref: 'main', agent, timeout: '100s' });
-    const done = await waitFor(
-      async () => {
-        const now = await client.get(run.id);
-        return now.finishedAt ? now : undefined;
-      },
-      { timeout: 120_000, interval: 200 },
-    );
+    const done = await ended(run.id);
     const lines = await logOf(run.id);
     expect(done, lines.join('\n')).toMatchObject({
       state: 'succeeded',
@@ -74,7 +71,28 @@ for (const agent of agents) {
     expect(done.usage.outputTokens).toBeGreaterThan(0);
     expect(done.usage.costMicroUsd).toBeGreaterThan(0);
     expect(lines.join('\n')).not.toContain('the-real-key');
-  }, 150_000);
+
+    // Another run, in another workspace and home, goes on from there.
+    provider.respond(() => ({ text: 'I remember.' }));
+    const asked = provider.requests.length;
+    const sequel = { ...agent, prompt: 'What did you write?', session: done.session ?? '' };
+    const next = await client.submit({ repo: origin, ref: 'main', agent: sequel, timeout: '100s' });
+    expect(await ended(next.id), (await logOf(next.id)).join('\n')).toMatchObject({ state: 'succeeded' });
+    const heard = JSON.stringify(provider.requests.slice(asked).map(({ body }) => body));
+    expect(heard).toContain('Write three.txt.');
+    expect(heard).toContain('What did you write?');
+    expect(heard, 'the workspace of the run before is gone').not.toContain(written);
+  }, 250_000);
+}
+
+async function ended(id: string) {
+  return await waitFor(
+    async () => {
+      const now = await orchestrator.client.get(id);
+      return now.finishedAt ? now : undefined;
+    },
+    { timeout: 120_000, interval: 200 },
+  );
 }
 
 async function logOf(id: string): Promise<string[]> {
@@ -90,13 +108,7 @@ test('a run whose own budget is too small for its agent has failed, and its tena
   const { client, origin } = orchestrator;
   const agent = { type: 'claude' as const, prompt: 'Hello.', model: 'claude-sonnet-4-5' };
   const run = await client.submit({ repo: origin, agent, budgetMicroUsd: 1, timeout: '60s' });
-  const done = await waitFor(
-    async () => {
-      const now = await client.get(run.id);
-      return now.finishedAt ? now : undefined;
-    },
-    { timeout: 90_000 },
-  );
+  const done = await ended(run.id);
   expect(done).toMatchObject({ state: 'failed', error: { code: 'ERR_RUN_BUDGET' }, usage: { costMicroUsd: 0 } });
 }, 120_000);
 
@@ -118,4 +130,10 @@ test('an agent whose provider has no key is refused at once', async () => {
   await using bare = await startTestOrchestrator();
   const submitted = bare.client.submit({ repo: bare.origin, agent: { type: 'claude', prompt: 'Hello.' } });
   await expect(submitted).rejects.toMatchObject({ status: 422, code: 'ERR_PROVIDER_NOT_CONFIGURED' });
+});
+
+test('a session that nobody kept is refused at once', async () => {
+  const agent = { type: 'claude' as const, prompt: 'Hello.', session: 'nobody-s' };
+  const submitted = orchestrator.client.submit({ repo: orchestrator.origin, agent });
+  await expect(submitted).rejects.toMatchObject({ status: 422, code: 'ERR_SESSION_NOT_FOUND' });
 });

@@ -50,6 +50,18 @@ test('failed checks make a run that mends the same branch, with what failed in i
   expect(outbox).toHaveLength(1);
 });
 
+test('the agent goes on from its session, where that was kept', async () => {
+  const commit = { repoId, sha: '9'.repeat(40) };
+  const pullRequest = { waitForChecks: true, followUp: { attempts: 1 } };
+  const id = await waitingRun(database, commit, { agent: claude, pullRequest });
+  const { db } = database;
+  await db.updateTable('runs').set({ session_id: 'new' }).where('id', '=', id).execute();
+  const kept = { run_id: id, kind: 'session', object_key: 'k', sha256: '', size: 1 };
+  await db.insertInto('artifacts').values(kept).execute();
+  const [, next] = await settleCheckedRuns(db, { ...commit, state: 'failure', failing: ['lint'] });
+  expect((await run(next))?.agent).toMatchObject({ type: 'claude', session: 'new' });
+});
+
 test('there are only so many of them, and none that nobody asked for', async () => {
   expect((await fail('b'.repeat(40), { attempts: 1 })).next?.pull_request?.followUp).toEqual({ attempts: 0 });
   expect((await fail('c'.repeat(40), { attempts: 0 })).next).toBeUndefined();

@@ -37,6 +37,11 @@ export interface AgentType<Spec extends { readonly type: string } = { readonly t
   describe(spec: Spec): string;
   /** @param model present where `provider` is */
   command(spec: Spec, model?: ModelAccess): AgentCommand;
+  /**
+   * Folders below its home that hold what it remembers of sessions, always the same in the same order.
+   * @param directory - where it works: some keep sessions by that
+   */
+  sessionFolders?(directory: string): readonly string[];
   /** Reads a line of its standard output; `undefined` for a line that is plain text. */
   parseLine?(line: string): readonly AgentEvent[] | undefined;
 }

@@ -33,6 +33,7 @@ export const claudeAgent: AgentType<ClaudeSpec> = {
       DISABLE_AUTOUPDATER: '1',
     },
   }),
+  sessionFolders: (directory) => [`.claude/projects/${directory.replace(/[^a-zA-Z0-9]/g, '-')}`],
   parseLine(line) {
     const message = parseJsonLine(line);
     return message && eventsOf(message);

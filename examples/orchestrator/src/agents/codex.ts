@@ -33,6 +33,7 @@ export const codexAgent: AgentType<CodexSpec> = {
       env: { OPENAI_API_KEY: model?.token ?? '' },
     };
   },
+  sessionFolders: () => ['.codex/sessions'],
   parseLine(line) {
     const event = parseJsonLine(line);
     return event && eventsOf(event);

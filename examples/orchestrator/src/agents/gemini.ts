@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { z } from '@hono/zod-openapi';
 import type { AgentEvent, AgentType } from './agent.ts';
 import { countAt, type Json, objectAt, parseJsonLine, textAt } from './json-line.ts';
@@ -37,11 +38,18 @@ export const geminiAgent: AgentType<GeminiSpec> = {
     env: { GOOGLE_GEMINI_BASE_URL: model?.baseUrl ?? '', GEMINI_API_KEY: model?.token ?? '' },
     homeFiles: { '.gemini/settings.json': settings },
   }),
+  sessionFolders: (directory) => [`.gemini/tmp/${slug(basename(directory))}/chats`],
   parseLine(line) {
     const event = parseJsonLine(line);
     return event && eventsOf(event);
   },
 };
+
+/** The name that the program gives a project, by its folder's. */
+function slug(name: string): string {
+  const words = name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  return words.replace(/^-|-$/g, '') || 'project';
+}
 
 const editingTools = new Set(['write_file', 'replace', 'edit']);
 

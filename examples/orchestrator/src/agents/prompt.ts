@@ -17,7 +17,9 @@ export const promptFields = {
     .string()
     .regex(/^[\w-]{1,200}$/, { error: 'must be the id of a session' })
     .optional()
-    .openapi({ description: 'The session of an earlier run to go on from, where its home is still there.' }),
+    .openapi({
+      description: 'The session of an earlier run to go on from, of the same tenant, as long as it is kept.',
+    }),
 };
 
 /** The first line of a prompt, short enough for a log line or the subject of a commit. */

@@ -82,7 +82,10 @@ export const runView = z
       outputTokens: z.int(),
       costMicroUsd: z.int().openapi({ description: 'Millionths of a US dollar.' }),
     }),
-    session: z.string().nullable().openapi({ description: "The agent's own session, to go on from." }),
+    session: z
+      .string()
+      .nullable()
+      .openapi({ description: "The agent's own session, for the `session` of another run." }),
     exitCode: z.int().nullable(),
     error: z
       .object({

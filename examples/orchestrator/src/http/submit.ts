@@ -2,6 +2,7 @@ import ms, { type StringValue } from 'ms';
 import { agentOf } from '../agents/registry.ts';
 import type { AgentSpec, PullRequestWish } from '../db/schema.ts';
 import { createRun, getRun, type NewRun, type RunWithRepo } from '../runs/store.ts';
+import { findSession } from '../sessions/kept.ts';
 import { hasRoom } from '../tenants/quota.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
@@ -57,6 +58,7 @@ export async function checkRun(context: ApiContext, tenantId: string, body: NewR
   const timeout = parseDuration('timeout', body.timeout, maxTimeout) ?? context.config.runTimeout;
   const deadline = parseDuration('deadline', body.deadline, maxDeadline);
   checkProvider(context, body);
+  await checkSession(context, tenantId, body);
   await checkRepo(context, tenantId, body.repo, body.ref);
   return {
     repo: body.repo,
@@ -104,6 +106,14 @@ function checkProvider({ config }: ApiContext, { agent }: NewRunBody): void {
   const variable = `${provider.toUpperCase()}_API_KEY`;
   const detail = `The agent ${agent.type} needs a key for ${provider}: set ${variable} on the server.`;
   throw new ApiError(422, 'ERR_PROVIDER_NOT_CONFIGURED', detail);
+}
+
+async function checkSession({ db }: ApiContext, tenantId: string, { agent }: NewRunBody): Promise<void> {
+  const { session: sessionId, type } = agent as AgentSpec;
+  if (typeof sessionId !== 'string') return;
+  if (await findSession(db, { tenantId, agent: type, sessionId })) return;
+  const detail = `No session ${sessionId} of ${type} is kept; take the \`session\` of a run whose artifacts list one.`;
+  throw new ApiError(422, 'ERR_SESSION_NOT_FOUND', detail);
 }
 
 function parseDuration(name: string, given: NewRunBody['timeout'], maximum: number): number | undefined {

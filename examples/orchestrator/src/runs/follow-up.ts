@@ -28,7 +28,7 @@ export async function createFollowUp(
     tenantId: failed.tenant_id,
     repo: failed.repo_url,
     ref: failed.commit_sha,
-    agent: agent ?? nextSpec(failed.agent, failing),
+    agent: agent ?? nextSpec(failed.agent, failing, await keptSession(tx, failed)),
     message: failed.message,
     priority: failed.priority,
     timeout: Number(failed.timeout_ms),
@@ -45,11 +45,21 @@ export async function createFollowUp(
   });
 }
 
-/** An agent that works from a prompt is told what failed; a command finds it in MILLRACE_FAILED_CHECKS. */
-function nextSpec(spec: AgentSpec, failing: readonly string[]): AgentSpec {
+/** The session of the failed run, where its worker kept it. */
+async function keptSession(tx: Kysely<Database>, { id, session_id }: RunWithRepo): Promise<string | undefined> {
+  if (session_id === null) return undefined;
+  const kept = tx.selectFrom('artifacts').select('kind').where('run_id', '=', id).where('kind', '=', 'session');
+  return (await kept.executeTakeFirst()) && session_id;
+}
+
+/**
+ * An agent that works from a prompt is told what failed, and goes on from what it remembers; a command finds it in
+ * MILLRACE_FAILED_CHECKS.
+ */
+function nextSpec(spec: AgentSpec, failing: readonly string[], session: string | undefined): AgentSpec {
   if (!agentOf(spec).provider) return spec;
   const checks = failing.length > 0 ? failing.map((name) => `- ${name}`).join('\n') : '- (unnamed)';
   const prompt = `These checks failed on the branch:\n${checks}\n\nFind out why and mend it. The task was:\n\n${String(spec.prompt)}`;
   const { session: _, ...rest } = spec;
-  return { ...rest, type: spec.type, prompt };
+  return { ...rest, type: spec.type, prompt, ...(session !== undefined && { session }) };
 }

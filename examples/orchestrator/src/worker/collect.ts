@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Workspace } from '@millrace/workspace';
+import { type ArtifactKind, saveArtifacts } from '../archive/artifacts.ts';
 import type { StoredObject } from '../objects/store.ts';
 import type { WorkerContext } from './context.ts';
 import { statOfPatch } from './patch-stat.ts';
@@ -20,7 +21,7 @@ export async function collect(context: WorkerContext, session: RunSession, works
   const patch = await workspace.patch({ signal });
   const stat = statOfPatch(patch);
   const artifacts = await storeArtifacts(context, session, workspace, { patch, changed });
-  await saveArtifacts(context, session, artifacts);
+  await saveArtifacts(context.db, session.hold.runId, artifacts);
   if (changed) {
     await session.advance('pushing', { set: { ...stat, commit_sha: head, exit_code: 0 } });
     return true;
@@ -29,9 +30,6 @@ export async function collect(context: WorkerContext, session: RunSession, works
   await session.advance('succeeded', { set: { ...stat, exit_code: 0 } });
   return false;
 }
-
-/** The name of what a run keeps in the object store. */
-export type ArtifactKind = 'diff' | 'bundle';
 
 /** The fence in the key keeps a worker that lost the run from writing over what its successor stored. */
 async function storeArtifacts(
@@ -52,30 +50,4 @@ async function storeArtifacts(
   await workspace.bundle({ path: bundle, signal });
   stored.set('bundle', await context.objects.putFile(keyOf('commit.bundle'), bundle));
   return stored;
-}
-
-/** Rows of a worker that was fenced off meanwhile point to whole objects, and its successor replaces them. */
-async function saveArtifacts(
-  context: WorkerContext,
-  { hold }: RunSession,
-  artifacts: ReadonlyMap<ArtifactKind, StoredObject>,
-): Promise<void> {
-  const rows = [...artifacts].map(([kind, object]) => ({
-    run_id: hold.runId,
-    kind,
-    object_key: object.key,
-    sha256: object.sha256,
-    size: object.size,
-  }));
-  await context.db
-    .insertInto('artifacts')
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict.columns(['run_id', 'kind']).doUpdateSet((eb) => ({
-        object_key: eb.ref('excluded.object_key'),
-        sha256: eb.ref('excluded.sha256'),
-        size: eb.ref('excluded.size'),
-      })),
-    )
-    .execute();
 }

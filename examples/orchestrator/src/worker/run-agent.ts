@@ -10,6 +10,7 @@ import type { ModelLease } from '../gateway/gateway.ts';
 import { RunFailure } from '../runs/errors.ts';
 import { addMessage } from '../tasks/tasks.ts';
 import { type AgentReport, createAgentOutput } from './agent-output.ts';
+import { agentMemory } from './agent-session.ts';
 import type { WorkerContext } from './context.ts';
 import { judgeAgent } from './judge.ts';
 import { mountsOf } from './mounts.ts';
@@ -30,6 +31,8 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
   const model = await openModel(context, session, agent, () => refused.abort());
   const { command, args, env, homeFiles = {} } = agent.command(run.agent, model?.access);
   await scratch.writeHome(homeFiles);
+  const memory = await agentMemory(context, session, agent, { workspace, directory, scratch });
+  await memory.restore();
   await log.write('system', agent.describe(run.agent));
   const output = createAgentOutput(agent, log);
   try {
@@ -46,7 +49,7 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
       onLine: output.line,
     });
     session.signal.throwIfAborted();
-    await saveSession(context, session, output.report().sessionId);
+    await memory.keep(output.report().sessionId, model ? [model.access.token] : []);
     await saveAnswer(context, run, output.report());
     const { refusal, trouble } = model ?? { refusal: undefined, trouble: undefined };
     judgeAgent({ result, report: output.report(), refusal, trouble, timeout: Number(run.timeout_ms) });
@@ -54,12 +57,6 @@ export async function runAgent(context: WorkerContext, session: RunSession, work
     model?.close();
     await log.flush();
   }
-}
-
-/** By it a later run can go on where this one stopped. */
-async function saveSession(context: WorkerContext, { hold }: RunSession, id: string | undefined): Promise<void> {
-  if (id === undefined) return;
-  await context.db.updateTable('runs').set({ session_id: id }).where('id', '=', hold.runId).execute();
 }
 
 /** What the agent said in the end belongs to the conversation of its task. */

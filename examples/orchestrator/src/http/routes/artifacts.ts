@@ -27,7 +27,8 @@ const list = createRoute({
   request: { params: runIdParameter },
   responses: {
     200: {
-      description: 'Artifacts by kind: `diff` (a patch), `bundle` (the commit, for `git fetch`).',
+      description:
+        'Artifacts by kind: `diff` (a patch), `bundle` (the commit, for `git fetch`), `session` (what the agent remembers), `log` (archived).',
       content: json(
         z
           .object({
