@@ -30,6 +30,8 @@ const environment = z.object({
   ROLES: list(roles).default([...roles]),
   DATABASE_URL: url('postgres://', 'postgresql://').optional(),
   DATABASE_POOL: integer(2, 1000).default(10),
+  DATABASE_READ_URL: url('postgres://', 'postgresql://').optional(),
+  DATABASE_READ_LAG: duration.default(ms('1s')),
   QUEUE_URL: url('sqlite:', 'memory:', 'redis://', 'rediss://', 'postgres://', 'postgresql://').optional(),
   LIMITS_URL: url('database:', 'memory:', 'redis://', 'rediss://').default('database:'),
   RELAY_URL: url('memory:', 'redis://', 'rediss://', 'nats://', 'tls://').default('memory:'),
@@ -57,6 +59,7 @@ const environment = z.object({
   BODY_LIMIT: integer(1024, 2 ** 30).default(1_048_576),
   LOG_ARCHIVE_AFTER: duration.default(ms('1h')),
   ARTIFACT_RETENTION: duration.default(ms('30d')),
+  WEBHOOK_RETENTION: duration.default(ms('30d')),
   BACKUP_MARKER: z.string().min(1).optional(),
   DRAIN_DELAY: duration.optional(),
   GATEWAY_URL: httpUrl.optional(),
@@ -78,6 +81,8 @@ export interface Config {
   /** `embedded:` means the PostgreSQL that npm installed, in the data directory. */
   readonly databaseUrl: string;
   readonly databasePool: number;
+  /** A standby that the API reads from, and the milliseconds that it may be behind. */
+  readonly replica: { readonly url: string; readonly maxLag: number } | undefined;
   readonly queueUrl: string;
   /** Where limits, breakers and budgets are shared; `database:` means the database. */
   readonly limitsUrl: string;
@@ -113,8 +118,8 @@ export interface Config {
   readonly apiStreams: number;
   readonly bodyLimit: number;
   readonly drainTimeout: number;
-  /** How long after its end a run's log stays in the database, and its artifacts anywhere. */
-  readonly retention: { readonly archiveLogs: number; readonly artifacts: number };
+  /** How long after its end a run's log stays in the database, and its artifacts anywhere; how long webhooks are known. */
+  readonly retention: { readonly archiveLogs: number; readonly artifacts: number; readonly webhooks: number };
   /** File that the backup of the database writes when it has verified one; its age is watched. */
   readonly backupMarker: string | undefined;
   /** How long requests are still taken after readiness has fallen, so that whoever asks for it can look elsewhere. */
@@ -142,6 +147,7 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     roles: value.ROLES,
     databaseUrl: value.DATABASE_URL ?? 'embedded:',
     databasePool: value.DATABASE_POOL,
+    replica: value.DATABASE_READ_URL ? { url: value.DATABASE_READ_URL, maxLag: value.DATABASE_READ_LAG } : undefined,
     queueUrl: value.QUEUE_URL ?? `sqlite://${join(dataDirectory, 'queue.db')}`,
     limitsUrl: value.LIMITS_URL,
     relayUrl: value.RELAY_URL,
@@ -177,7 +183,11 @@ export function readConfig(variables: NodeJS.ProcessEnv, workingDirectory: strin
     apiStreams: value.API_STREAMS,
     bodyLimit: value.BODY_LIMIT,
     drainTimeout: value.DRAIN_TIMEOUT,
-    retention: { archiveLogs: value.LOG_ARCHIVE_AFTER, artifacts: value.ARTIFACT_RETENTION },
+    retention: {
+      archiveLogs: value.LOG_ARCHIVE_AFTER,
+      artifacts: value.ARTIFACT_RETENTION,
+      webhooks: value.WEBHOOK_RETENTION,
+    },
     backupMarker: value.BACKUP_MARKER,
     drainDelay: value.DRAIN_DELAY ?? 0,
     gatewayUrl: value.GATEWAY_URL,

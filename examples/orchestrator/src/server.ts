@@ -3,6 +3,7 @@ import type { CiDatabase } from './ci/tables.ts';
 import { receiveWebhook } from './ci/webhook.ts';
 import { type Closing, createClosing } from './closing.ts';
 import type { Config } from './config.ts';
+import { openReplica, type Read } from './db/replica.ts';
 import type { Database } from './db/schema.ts';
 import { openGateway } from './gateway/open.ts';
 import { createApp } from './http/app.ts';
@@ -125,5 +126,15 @@ async function openApi(
   const submissions = await openSubmissions(database, observability.idempotency);
   closing.add('submissions', submissions.close);
   const resolveRef = (repo: string, ref: string, signal: AbortSignal) => workspaces.resolve({ repo, ref, signal });
-  return startApi({ config, db: database.db, queue, relay, objects, submissions, resolveRef, observability, onError });
+  const { db } = database;
+  const read = openRead(parts, closing);
+  return startApi({ config, db, read, queue, relay, objects, submissions, resolveRef, observability, onError });
+}
+
+function openRead({ config, database: { db }, observability: { log } }: Parts, closing: Closing): Read {
+  if (!config.replica) return (query) => query(db);
+  const onChange = (usable: boolean): void => log.info({ usable }, 'the replica of the database is read, or not');
+  const replica = openReplica({ ...config.replica, poolSize: config.databasePool, primary: db, onChange });
+  closing.add('replica', replica.close);
+  return replica.read;
 }

@@ -3,10 +3,10 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ciTables } from '../src/ci/await-checks.ts';
 import { processDeliveries } from '../src/ci/deliveries.ts';
+import { forgetOldNews } from '../src/ci/forget-old.ts';
 import { claimDue } from '../src/ci/poll-targets.ts';
 import type { OpenDatabase } from '../src/db/open.ts';
 import type { Database } from '../src/db/schema.ts';
-import { newId } from '../src/ids.ts';
 import { readLogChunks } from '../src/logs/reader.ts';
 import { directoryStore } from '../src/objects/directory.ts';
 import { memoryRelay } from '../src/relay/memory.ts';
@@ -15,6 +15,7 @@ import { isWaitedFor, settleCheckedRuns } from '../src/runs/checked.ts';
 import { createOutboxRelay } from '../src/runs/outbox.ts';
 import { getRun, listRuns, requestCancel, runEventsAfter } from '../src/runs/store.ts';
 import { takeRun } from '../src/runs/transition.ts';
+import { findSession } from '../src/sessions/kept.ts';
 import { listMessages, listTasks } from '../src/tasks/tasks.ts';
 import { hasRoom } from '../src/tenants/quota.ts';
 import { usageOf } from '../src/tenants/tenants.ts';
@@ -155,17 +156,18 @@ const queue = { inspect: { job: async () => ({ state: 'ready' }) } } as unknown 
 const hot: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['one run', async () => getRun(db, tenantId, await idOf(6))],
   ['the newest runs of a tenant', () => listRuns(db, { tenantId, limit: 50 })],
-  [
-    'a later page of them',
-    () => listRuns(db, { tenantId, limit: 50, before: { createdAt: new Date(Date.now() - 5e8), id: newId() } }),
-  ],
+  ['a later page of them', async () => listRuns(db, { tenantId, limit: 50, before: await idOf(500_006) })],
   ['runs of a rare state', () => listRuns(db, { tenantId, state: 'failed', limit: 50 })],
   ['runs of a task', async () => listRuns(db, { tenantId, taskId: await idOf(1), limit: 50 })],
   ['runs of a repository', async () => listRuns(db, { tenantId, repoId: await idOf(1), limit: 50 })],
   ['runs of a type of agent', () => listRuns(db, { tenantId, agent: 'command', limit: 50 })],
   [
     'tasks and messages',
-    async () => Promise.all([listTasks(db, { tenantId, limit: 50 }), listMessages(db, await idOf(1), undefined, 50)]),
+    async () =>
+      Promise.all([
+        listTasks(db, { tenantId, before: undefined, limit: 50 }),
+        listMessages(db, await idOf(1), undefined, 50),
+      ]),
   ],
   [
     'a tenant that may have only so many runs wait',
@@ -211,6 +213,8 @@ const hot: readonly (readonly [string, () => Promise<unknown>])[] = [
         () => {},
       ),
   ],
+  ['a session of an agent', () => findSession(db, { tenantId, agent: 'claude', sessionId: 's' })],
+  ['news that is old', () => forgetOldNews(ciTables(db), 86_400_000)],
   [
     'commits to ask about',
     () => claimDue(ciTables(db), { silence: 1, firstDelay: 1, maxDelay: 1, slowPoll: 1, noChecks: 1, hook: 'all' }, 8),

@@ -903,7 +903,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description Artifacts by kind: `diff` (a patch), `bundle` (the commit, for `git fetch`). */
+                /** @description Artifacts by kind: `diff` (a patch), `bundle` (the commit, for `git fetch`), `session` (what the agent remembers), `log` (archived). */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1113,6 +1113,105 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workers/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a worker begin nothing new
+         * @description What it has goes on to its end. Ended by DELETE, or with its process.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The worker. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Worker"];
+                    };
+                };
+                /** @description Needs scope admin. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description No such worker. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        /** Let a draining worker begin runs again */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The worker. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Worker"];
+                    };
+                };
+                /** @description Needs scope admin. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description No such worker. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1426,7 +1525,7 @@ export interface components {
                 /** @description Millionths of a US dollar. */
                 costMicroUsd: number;
             };
-            /** @description The agent's own session, to go on from. */
+            /** @description The agent's own session, for the `session` of another run. */
             session: string | null;
             exitCode: number | null;
             error: {
@@ -1549,7 +1648,7 @@ export interface components {
             prompt: string;
             /** @description The model; the agent's own default otherwise. */
             model?: string;
-            /** @description The session of an earlier run to go on from, where its home is still there. */
+            /** @description The session of an earlier run to go on from, of the same tenant, as long as it is kept. */
             session?: string;
         };
         CodexAgent: {
@@ -1565,7 +1664,7 @@ export interface components {
             prompt: string;
             /** @description The model; the agent's own default otherwise. */
             model?: string;
-            /** @description The session of an earlier run to go on from, where its home is still there. */
+            /** @description The session of an earlier run to go on from, of the same tenant, as long as it is kept. */
             session?: string;
         };
         GeminiAgent: {
@@ -1581,7 +1680,7 @@ export interface components {
             prompt: string;
             /** @description The model; the agent's own default otherwise. */
             model?: string;
-            /** @description The session of an earlier run to go on from, where its home is still there. */
+            /** @description The session of an earlier run to go on from, of the same tenant, as long as it is kept. */
             session?: string;
         };
         RunList: {
@@ -1677,7 +1776,7 @@ export interface components {
             prompt?: string;
             /** @description The model; the agent's own default otherwise. */
             model?: string;
-            /** @description The session of an earlier run to go on from, where its home is still there. */
+            /** @description The session of an earlier run to go on from, of the same tenant, as long as it is kept. */
             session?: string;
         };
         CodexTaskAgent: {
@@ -1693,7 +1792,7 @@ export interface components {
             prompt?: string;
             /** @description The model; the agent's own default otherwise. */
             model?: string;
-            /** @description The session of an earlier run to go on from, where its home is still there. */
+            /** @description The session of an earlier run to go on from, of the same tenant, as long as it is kept. */
             session?: string;
         };
         GeminiTaskAgent: {
@@ -1709,7 +1808,7 @@ export interface components {
             prompt?: string;
             /** @description The model; the agent's own default otherwise. */
             model?: string;
-            /** @description The session of an earlier run to go on from, where its home is still there. */
+            /** @description The session of an earlier run to go on from, of the same tenant, as long as it is kept. */
             session?: string;
         };
         NewTaskRuns: {
@@ -1836,6 +1935,8 @@ export interface components {
             pid: number;
             slots: number;
             busy: number;
+            /** @description It begins nothing new; once `busy` is 0 it can be taken away. */
+            draining: boolean;
             /** Format: date-time */
             heartbeatAt: string;
         };

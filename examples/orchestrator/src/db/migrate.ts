@@ -9,6 +9,8 @@ import { forge } from './migrations/0006-forge.ts';
 import { tasks } from './migrations/0007-tasks.ts';
 import { tenantRepos } from './migrations/0008-tenant-repos.ts';
 import { archive } from './migrations/0009-archive.ts';
+import { sessions } from './migrations/0010-sessions.ts';
+import { ciRetention } from './migrations/0011-ci-retention.ts';
 import type { Database } from './schema.ts';
 
 /** A change of the schema as plain SQL, and the way back. Once released, its text never changes: a later one follows. */
@@ -28,6 +30,8 @@ export const migrations: Readonly<Record<string, SqlMigration>> = {
   '0007-tasks': tasks,
   '0008-tenant-repos': tenantRepos,
   '0009-archive': archive,
+  '0010-sessions': sessions,
+  '0011-ci-retention': ciRetention,
 };
 
 /** The database was migrated by another version of this program, or a released migration was edited. */

@@ -14,6 +14,7 @@ import { addRunRoutes } from './routes/runs.ts';
 import { addStreamRoutes } from './routes/streams.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
 import { addTenantRoutes } from './routes/tenants.ts';
+import { addWorkerRoutes } from './routes/workers.ts';
 
 export interface AppOptions {
   readonly config: Pick<Config, 'host' | 'bodyLimit'>;
@@ -70,6 +71,7 @@ function addRoutes(app: OpenAPIHono<ApiEnv>, api: ApiContext): void {
   addStreamRoutes(app, api);
   addArtifactRoutes(app, api);
   addOperationRoutes(app, api);
+  addWorkerRoutes(app, api);
   addTenantRoutes(app, api);
 }
 

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Config } from '../config.ts';
+import type { Read } from '../db/replica.ts';
 import type { Database } from '../db/schema.ts';
 import type { EventHub } from '../events/hub.ts';
 import type { ObjectStore } from '../objects/store.ts';
@@ -13,6 +14,8 @@ import type { Submissions } from './submissions.ts';
 export interface ApiContext {
   readonly config: Config;
   readonly db: Kysely<Database>;
+  /** Runs a query that may see the database as it was a moment ago; what follows a write must not. */
+  readonly read: Read;
   readonly queue: RunQueue;
   readonly relay: Relay;
   /** Event streams that are open in this process. */

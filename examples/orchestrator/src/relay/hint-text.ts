@@ -1,6 +1,13 @@
 import type { Hint } from './relay.ts';
 
-const kinds: readonly unknown[] = ['run', 'cancel', 'outbox', 'webhook', 'push'] satisfies readonly Hint['kind'][];
+const kinds: readonly unknown[] = [
+  'run',
+  'cancel',
+  'outbox',
+  'webhook',
+  'push',
+  'drain',
+] satisfies readonly Hint['kind'][];
 
 /** A hint as one line, for relays that carry text. */
 export function formatHint({ kind, runId }: Hint): string {

@@ -1,7 +1,7 @@
 /** Something changed; whoever cares reads the database. A hint that is lost only costs the time of one poll. */
 export interface Hint {
-  readonly kind: 'run' | 'cancel' | 'outbox' | 'webhook' | 'push';
-  /** Empty for `webhook`, which is about no run in particular; the id of the repository for `push`. */
+  readonly kind: 'run' | 'cancel' | 'outbox' | 'webhook' | 'push' | 'drain';
+  /** Empty for `webhook`, which is about no run in particular; the id of the repository for `push`, of the worker for `drain`. */
   readonly runId: string;
 }
 

@@ -1,6 +1,7 @@
 import type { Observability } from '@millrace/observability';
 import type { Kysely } from 'kysely';
 import type { Config } from '../config.ts';
+import type { Read } from '../db/replica.ts';
 import type { Database } from '../db/schema.ts';
 import { createEventHub } from '../events/hub.ts';
 import type { ApiContext } from '../http/context.ts';
@@ -16,6 +17,7 @@ import type { Role } from './role.ts';
 export interface ApiParts {
   readonly config: Config;
   readonly db: Kysely<Database>;
+  readonly read: Read;
   readonly queue: RunQueue;
   readonly relay: Relay;
   readonly objects: ObjectStore;

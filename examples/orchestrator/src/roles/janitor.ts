@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import type { WorkspaceManager } from '@millrace/workspace';
 import { type Kysely, sql } from 'kysely';
 import { archiveLogs, expireArtifacts } from '../archive/archive-logs.ts';
+import { ciTables } from '../ci/await-checks.ts';
+import { forgetOldNews } from '../ci/forget-old.ts';
+import type { Config } from '../config.ts';
 import type { Database } from '../db/schema.ts';
 import { isId } from '../ids.ts';
 import { createLoop } from '../loop.ts';
@@ -29,8 +32,7 @@ export interface JanitorParts {
   readonly relay: Relay;
   readonly objects: ObjectStore;
   readonly workspaces: WorkspaceManager;
-  /** Milliseconds after a run's end. */
-  readonly retention: { readonly archiveLogs: number; readonly artifacts: number };
+  readonly retention: Config['retention'];
   readonly scratch: string;
   readonly onError: (error: unknown) => void;
 }
@@ -48,6 +50,7 @@ export function startJanitor(parts: JanitorParts): Role {
       await sweepScratch(parts);
       await archiveLogs(parts, parts.retention.archiveLogs);
       await expireArtifacts(parts, parts.retention.artifacts);
+      await forgetOldNews(ciTables(parts.db), parts.retention.webhooks);
       await parts.workspaces.prune();
     },
   });

@@ -33,15 +33,18 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
   const cancellations = createCancellations({ ...parts, pollInterval: config.pollInterval });
   const context: WorkerContext = { ...parts, workerId, executor, cancellations };
   const slots = config.workerConcurrency;
+  let draining = false;
   // A worker that stood still so long that it was forgotten is known again by its next sign of life.
   const sayAlive = async (busy: number): Promise<void> => {
-    const row = { id: workerId, host: hostname(), pid: process.pid, slots, busy };
+    const row = { id: workerId, host: hostname(), pid: process.pid, slots, busy, draining };
     const again = { busy, heartbeat_at: sql<Date>`now()` };
-    await db
+    const said = await db
       .insertInto('workers')
       .values(row)
       .onConflict((conflict) => conflict.column('id').doUpdateSet(again))
-      .execute();
+      .returning('draining')
+      .executeTakeFirstOrThrow();
+    draining = said.draining;
   };
   await sayAlive(0);
 
@@ -53,7 +56,7 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
         await parts.observability.context.run(ids, () => executeRun(context, hold, ctx.signal));
       },
     },
-    { concurrency: slots, lease: config.workerLease, pollInterval: config.pollInterval },
+    { concurrency: slots, lease: config.workerLease, pollInterval: config.pollInterval, gate: () => !draining },
   );
   const stopPrefetching = prefetchOnPush(parts);
   const heartbeat = createLoop({
@@ -66,9 +69,13 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
     onError: parts.onError,
     turn: async () => executor.sweep?.(await livingWorkers(db)),
   });
+  const unsubscribe = parts.relay.subscribe((hint) => {
+    if (hint.kind === 'drain') heartbeat.wake();
+  });
   return {
     name: 'worker',
     async stop() {
+      unsubscribe();
       stopPrefetching();
       await worker.drain({ timeout: config.drainTimeout });
       await sweeper.stop();

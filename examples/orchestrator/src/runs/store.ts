@@ -1,8 +1,7 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { AgentSpec, Database, FollowUp, PullRequestWish, RunEventRow, RunRow } from '../db/schema.ts';
 import { newId } from '../ids.ts';
 import { ensureRepo } from '../repos/repos.ts';
-import type { PagePoint } from '../tasks/tasks.ts';
 import { isTerminal, type RunState, unheldStates } from './states.ts';
 import { applyMove } from './transition.ts';
 
@@ -74,13 +73,13 @@ export async function getRun(db: Kysely<Database>, tenantId: string, id: string)
 /** Which runs a list shows, newest first. */
 export interface RunFilter {
   readonly tenantId: string;
-  readonly state?: RunState;
-  readonly taskId?: string;
-  readonly repoId?: string;
+  readonly state?: RunState | undefined;
+  readonly taskId?: string | undefined;
+  readonly repoId?: string | undefined;
   /** Type of the agent. */
-  readonly agent?: string;
-  /** Only runs older than this one. */
-  readonly before?: PagePoint;
+  readonly agent?: string | undefined;
+  /** Only runs older than the one with this id. */
+  readonly before?: string | undefined;
   readonly limit: number;
 }
 
@@ -91,10 +90,15 @@ export async function listRuns(db: Kysely<Database>, filter: RunFilter): Promise
   if (taskId) query = query.where('runs.task_id', '=', taskId);
   if (repoId) query = query.where('runs.repo_id', '=', repoId);
   if (agent) query = query.where(sql<boolean>`runs.agent ->> 'type' = ${agent}`);
-  if (before) {
-    query = query.where(sql<boolean>`(runs.created_at, runs.id) < (${before.createdAt}, ${before.id}::uuid)`);
-  }
+  if (before) query = query.where(olderThan('runs', before));
   return await query.orderBy('runs.created_at', 'desc').orderBy('runs.id', 'desc').limit(filter.limit).execute();
+}
+
+/** The condition of coming after a row in a list, newest first. The cursor is its id: its time is looked up. */
+export function olderThan(table: 'runs' | 'tasks', id: string): RawBuilder<boolean> {
+  const column = (name: string) => sql.ref(`${table}.${name}`);
+  const last = sql`(SELECT created_at FROM ${sql.table(table)} AS last WHERE last.id = ${id}::uuid)`;
+  return sql<boolean>`(${column('created_at')}, ${column('id')}) < (${last}, ${id}::uuid)`;
 }
 
 /** Runs as the API shows them, to be narrowed. */

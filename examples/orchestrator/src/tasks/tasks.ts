@@ -1,7 +1,8 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import type { Database, MessagesTable, TasksTable } from '../db/schema.ts';
 import { newId } from '../ids.ts';
 import { ensureRepo } from '../repos/repos.ts';
+import { olderThan } from '../runs/store.ts';
 
 /** A piece of work on a repository; several agents may try it. */
 export interface NewTask {
@@ -32,19 +33,15 @@ export async function getTask(db: Kysely<Database>, tenantId: string, id: string
 /** Tasks, newest first. */
 export async function listTasks(
   db: Kysely<Database>,
-  { tenantId, before, limit }: { readonly tenantId: string; readonly before?: PagePoint; readonly limit: number },
+  {
+    tenantId,
+    before,
+    limit,
+  }: { readonly tenantId: string; readonly before: string | undefined; readonly limit: number },
 ): Promise<TaskRow[]> {
   let query = tasksWithRepo(db).where('tasks.tenant_id', '=', tenantId);
-  if (before) {
-    query = query.where(sql<boolean>`(tasks.created_at, tasks.id) < (${before.createdAt}, ${before.id}::uuid)`);
-  }
+  if (before) query = query.where(olderThan('tasks', before));
   return await query.orderBy('tasks.created_at', 'desc').orderBy('tasks.id', 'desc').limit(limit).execute();
-}
-
-/** Where a page ends; lists go on with what is older. */
-export interface PagePoint {
-  readonly createdAt: Date;
-  readonly id: string;
 }
 
 function tasksWithRepo(db: Kysely<Database>) {

@@ -45,34 +45,6 @@ const queue = createRoute({
   },
 });
 
-const workers = createRoute({
-  method: 'get',
-  path: '/v1/workers',
-  summary: 'The workers that live',
-  responses: {
-    200: {
-      description: 'Workers.',
-      content: json(
-        z.object({
-          workers: z.array(
-            z
-              .object({
-                id: z.string(),
-                host: z.string(),
-                pid: z.int(),
-                slots: z.int(),
-                busy: z.int(),
-                heartbeatAt: z.iso.datetime(),
-              })
-              .openapi('Worker'),
-          ),
-        }),
-      ),
-    },
-    403: problems('Needs scope admin.'),
-  },
-});
-
 /** Views for people who look after the whole, or ask why nothing happens. */
 export function addOperationRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): void {
   app.openapi(why, async (c) => {
@@ -86,19 +58,5 @@ export function addOperationRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext
     callerWith(c, 'admin');
     const { ready, delayed, leased, dead, oldestReadyAge } = await context.queue.inspect.counts();
     return c.json({ ready, delayed, leased, dead, oldestReadyAge }, 200);
-  });
-
-  app.openapi(workers, async (c) => {
-    callerWith(c, 'admin');
-    const rows = await context.db.selectFrom('workers').selectAll().orderBy('id').execute();
-    const views = rows.map(({ id, host, pid, slots, busy, heartbeat_at }) => ({
-      id,
-      host,
-      pid,
-      slots,
-      busy,
-      heartbeatAt: heartbeat_at.toISOString(),
-    }));
-    return c.json({ workers: views }, 200);
   });
 }

@@ -3,7 +3,7 @@ import { isId } from '../../ids.ts';
 import { ensureRepo, getRepo, listRepos, type RepoRow } from '../../repos/repos.ts';
 import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
-import { decodeIdPage } from '../page.ts';
+import { cursorOf, pageOf } from '../page.ts';
 import { ApiError } from '../problem.ts';
 import { checkRepo } from '../repo-access.ts';
 import { json, problems } from '../responses.ts';
@@ -64,10 +64,10 @@ export function addRepoRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): vo
 
   app.openapi(list, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
-    const { limit, cursor } = c.req.valid('query');
-    const found = await listRepos(context.db, tenantId, decodeIdPage(cursor), limit + 1);
-    const page = found.slice(0, limit).map(toView);
-    return c.json({ repos: page, next: found.length > limit ? (page.at(-1)?.id ?? null) : null }, 200);
+    const query = c.req.valid('query');
+    const found = await listRepos(context.db, tenantId, cursorOf(query), query.limit + 1);
+    const { page, next } = pageOf(found, query.limit);
+    return c.json({ repos: page.map(toView), next }, 200);
   });
 
   app.openapi(get, async (c) => {

@@ -5,7 +5,7 @@ import { runStates } from '../../runs/states.ts';
 import { getRun, listRuns, type RunWithRepo, requestCancel } from '../../runs/store.ts';
 import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
-import { decodePage, encodePage } from '../page.ts';
+import { cursorOf, pageOf } from '../page.ts';
 import { ApiError } from '../problem.ts';
 import { json, problems } from '../responses.ts';
 import { keyHeaders, newRunBody, pageQuery, runIdParameter, runList, runView } from '../schemas.ts';
@@ -92,25 +92,16 @@ export function addRunRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): voi
 
   app.openapi(list, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
-    const { state, task, repo, agent, limit, cursor } = c.req.valid('query');
-    const before = cursor === undefined ? undefined : decodePage(cursor);
-    const runs = await listRuns(context.db, {
-      tenantId,
-      limit: limit + 1,
-      ...(state && { state }),
-      ...(task && { taskId: task }),
-      ...(repo && { repoId: repo }),
-      ...(agent && { agent }),
-      ...(before && { before }),
-    });
-    const page = runs.slice(0, limit);
-    const last = runs.length > limit ? page.at(-1) : undefined;
-    return c.json({ runs: page.map(toRunView), next: last ? encodePage(last) : null }, 200);
+    const query = c.req.valid('query');
+    const { state, task, repo, agent, limit } = query;
+    const filter = { tenantId, state, taskId: task, repoId: repo, agent, before: cursorOf(query) };
+    const { page, next } = pageOf(await context.read((db) => listRuns(db, { ...filter, limit: limit + 1 })), limit);
+    return c.json({ runs: page.map(toRunView), next }, 200);
   });
 
   app.openapi(get, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
-    return c.json(toRunView(await findRun(context, tenantId, c.req.valid('param').id)), 200);
+    return c.json(toRunView(await readRun(context, tenantId, c.req.valid('param').id)), 200);
   });
 
   app.openapi(cancel, async (c) => {
@@ -142,6 +133,12 @@ function requireEnded({ id, state }: RunWithRepo): void {
   if (state === 'failed' || state === 'cancelled') return;
   const detail = `The run ${id} is ${state}; only one that failed or was cancelled can be retried.`;
   throw new ApiError(409, 'ERR_RUN_NOT_FAILED', detail);
+}
+
+/** The run of a path parameter as it was a moment ago, and as it is now if it is too new for that. */
+export async function readRun(context: ApiContext, tenantId: string, id: string): Promise<RunWithRepo> {
+  const run = isId(id) ? await context.read((db) => getRun(db, tenantId, id)) : undefined;
+  return run ?? (await findRun(context, tenantId, id));
 }
 
 /** The run of a path parameter; everybody else's runs do not exist. */

@@ -10,7 +10,7 @@ import type { ApiContext } from '../context.ts';
 import { ApiError } from '../problem.ts';
 import { problems } from '../responses.ts';
 import { logPage, runIdParameter } from '../schemas.ts';
-import { findRun } from './runs.ts';
+import { findRun, readRun } from './runs.ts';
 
 const logs = createRoute({
   method: 'get',
@@ -49,9 +49,11 @@ const events = createRoute({
 export function addStreamRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): void {
   app.openapi(logs, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
-    const run = await findRun(context, tenantId, c.req.valid('param').id);
+    const run = await readRun(context, tenantId, c.req.valid('param').id);
     const { after } = c.req.valid('query');
-    const lines = (await readLogChunks(context, run.id, after)).flatMap((chunk) => chunk.lines);
+    const { objects } = context;
+    const chunks = await context.read((db) => readLogChunks({ db, objects }, run.id, after));
+    const lines = chunks.flatMap((chunk) => chunk.lines);
     return c.json({ lines, next: lines.at(-1)?.seq ?? after }, 200);
   });
 

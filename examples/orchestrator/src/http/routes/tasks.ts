@@ -3,7 +3,7 @@ import { isId } from '../../ids.ts';
 import { getTask, listMessages, listTasks, type TaskRow } from '../../tasks/tasks.ts';
 import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
-import { decodeIdPage, decodePage, encodePage } from '../page.ts';
+import { cursorOf, pageOf } from '../page.ts';
 import { ApiError } from '../problem.ts';
 import { json, problems } from '../responses.ts';
 import { keyHeaders, pageQuery } from '../schemas.ts';
@@ -90,12 +90,11 @@ export function addTaskRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): vo
 
   app.openapi(list, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
-    const { limit, cursor } = c.req.valid('query');
-    const before = cursor === undefined ? undefined : decodePage(cursor);
-    const tasks = await listTasks(context.db, { tenantId, limit: limit + 1, ...(before && { before }) });
-    const page = tasks.slice(0, limit);
-    const last = tasks.length > limit ? page.at(-1) : undefined;
-    return c.json({ tasks: page.map(toView), next: last ? encodePage(last) : null }, 200);
+    const query = c.req.valid('query');
+    const filter = { tenantId, before: cursorOf(query), limit: query.limit + 1 };
+    const tasks = await context.read((db) => listTasks(db, filter));
+    const { page, next } = pageOf(tasks, query.limit);
+    return c.json({ tasks: page.map(toView), next }, 200);
   });
 
   app.openapi(get, async (c) => {
@@ -106,16 +105,19 @@ export function addTaskRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): vo
   app.openapi(messages, async (c) => {
     const { tenantId } = callerWith(c, 'runs:read');
     const task = await findTask(context, tenantId, c.req.valid('param').id);
-    const { limit, cursor } = c.req.valid('query');
-    const found = await listMessages(context.db, task.id, decodeIdPage(cursor), limit + 1);
-    const views = found.slice(0, limit).map(({ id, author, run_id, body, created_at }) => ({
+    const query = c.req.valid('query');
+    const { page, next } = pageOf(
+      await listMessages(context.db, task.id, cursorOf(query), query.limit + 1),
+      query.limit,
+    );
+    const views = page.map(({ id, author, run_id, body, created_at }) => ({
       id,
       author,
       run: run_id,
       body,
       createdAt: created_at.toISOString(),
     }));
-    return c.json({ messages: views, next: found.length > limit ? (views.at(-1)?.id ?? null) : null }, 200);
+    return c.json({ messages: views, next }, 200);
   });
 }
 
