@@ -5,6 +5,7 @@ import type { Executor } from '../../src/executors/executor.ts';
 import { openExecutor } from '../../src/executors/open.ts';
 import { execute } from './execute.ts';
 import { type FakeEngine, startFakeEngine } from './fake-docker.ts';
+import { testRemoteExecutor } from './suite.ts';
 
 let directory: TemporaryDirectory;
 let engine: FakeEngine;
@@ -20,8 +21,8 @@ afterAll(async () => {
 // No container engine runs on every machine: the requests and streams are proven against a fake of Docker's API.
 describe.each(['docker', 'podman'])('%s, by the API of Docker', (scheme) => {
   let executor: Executor;
-  const open = (query: string) =>
-    openExecutor(`${scheme}:${join(directory.path, 'engine.sock')}?${query}`, { workerId: 'w1', dataDirectory: '/d' });
+  const open = (query: string, workerId = 'w1') =>
+    openExecutor(`${scheme}:${join(directory.path, 'engine.sock')}?${query}`, { workerId, dataDirectory: '/d' });
   beforeEach(async () => {
     executor = await open('image=agent:1&memory=64m&cpus=0.5&pids=32&network=models');
     engine.requests.length = 0;
@@ -66,63 +67,20 @@ describe.each(['docker', 'podman'])('%s, by the API of Docker', (scheme) => {
     expect(create?.body).toMatchObject({ HostConfig: { NetworkMode: 'models' } });
   });
 
-  test('both streams arrive, line by line, and the exit code', async () => {
-    const command = 'for i in $(seq 1 500); do echo "out $i"; echo "err $i" >&2; done; printf "$TOKEN"; exit 7';
-    const result = await execute(executor, command, { directory: directory.path, env: { TOKEN: 'a=b' } });
-    expect(result).toMatchObject({ reason: 'exited', exitCode: 7 });
-    expect(result.lines.filter((line) => line.startsWith('stdout: out'))).toHaveLength(500);
-    expect(result.lines.filter((line) => line.startsWith('stderr: err'))).toHaveLength(500);
-    expect(result.lines).toContain('stdout: a=b');
+  test('standard error has a stream of its own', async () => {
+    const command = 'for i in $(seq 1 500); do echo "out $i"; echo "err $i" >&2; done';
+    const { lines } = await execute(executor, command, { directory: directory.path });
+    expect(lines.filter((line) => line.startsWith('stdout: out'))).toHaveLength(500);
+    expect(lines.filter((line) => line.startsWith('stderr: err'))).toHaveLength(500);
   });
 
-  test('abort and timeout end it and leave no container', async () => {
-    const abort = new AbortController();
-    const onLine = () => abort.abort();
-    const aborted = await execute(executor, 'echo up; sleep 300', {
-      directory: directory.path,
-      signal: abort.signal,
-      onLine,
-    });
-    expect(aborted.reason).toBe('aborted');
-    expect((await execute(executor, 'sleep 300', { directory: directory.path, timeout: 50 })).reason).toBe('timeout');
-    expect(engine.names()).toEqual([]);
-  });
-
-  test('a failure to store a line is the failure of the run', async () => {
-    const onLine = () => Promise.reject(new Error('the log is gone'));
-    await expect(execute(executor, 'echo x; sleep 300', { directory: directory.path, onLine })).rejects.toThrow(
-      'the log is gone',
-    );
-    expect(engine.names()).toEqual([]);
-  });
-
-  test('what the engine killed for its memory is oom', async () => {
-    engine.outOfMemory = true;
-    expect((await execute(executor, 'exit 137', { directory: directory.path })).reason).toBe('oom');
-    engine.outOfMemory = false;
-  });
-
-  test('containers of workers that are gone are removed, those of the living stay', async () => {
-    const abort = new AbortController();
-    const other = await openExecutor(`${scheme}:${join(directory.path, 'engine.sock')}?image=x`, {
-      workerId: 'w2',
-      dataDirectory: '/d',
-    });
-    const runs = [executor, other].map((one, index) => {
-      let up: () => void = () => {};
-      const started = new Promise<void>((resolve) => {
-        up = resolve;
-      });
-      const options = { directory: directory.path, runId: `s${index}`, signal: abort.signal, onLine: () => up() };
-      // Whoever is swept finds its container gone.
-      return { started, ended: execute(one, 'echo up; sleep 300', options).catch((error: Error) => error) };
-    });
-    await Promise.all(runs.map(({ started }) => started));
-    await executor.sweep?.(new Set(['w1']));
-    await runs[1]?.ended;
-    expect(engine.names()).toEqual(['millrace-s0']);
-    abort.abort();
-    await runs[0]?.ended;
+  testRemoteExecutor({
+    open: (workerId) => open('image=agent:1', workerId),
+    directory: () => directory.path,
+    names: () => engine.names(),
+    outOfMemory: (yes) => {
+      engine.outOfMemory = yes;
+    },
   });
 
   test('an image that is not there stops the start', async () => {

@@ -6,6 +6,7 @@ import type { Executor } from '../../src/executors/executor.ts';
 import { openExecutor } from '../../src/executors/open.ts';
 import { execute } from './execute.ts';
 import { type FakeCluster, startFakeCluster } from './fake-kubernetes.ts';
+import { testRemoteExecutor } from './suite.ts';
 
 let directory: TemporaryDirectory;
 let cluster: FakeCluster;
@@ -75,56 +76,11 @@ test('asks for a job that ends by itself and may only what it is told', async ()
   expect(cluster.names()).toEqual([]);
 });
 
-test('gives the log line by line and the exit code', async () => {
-  const result = await execute(executor, 'for i in $(seq 1 300); do echo line $i; done; exit 7', {
-    directory: directory.path,
-  });
-  expect(result).toMatchObject({ reason: 'exited', exitCode: 7 });
-  expect(result.lines).toEqual(Array.from({ length: 300 }, (_, index) => `stdout: line ${index + 1}`));
-});
-
-test('abort and timeout end it and leave no job', async () => {
-  const abort = new AbortController();
-  const onLine = () => abort.abort();
-  const aborted = await execute(executor, 'echo up; sleep 300', {
-    directory: directory.path,
-    signal: abort.signal,
-    onLine,
-  });
-  expect(aborted.reason).toBe('aborted');
-  expect((await execute(executor, 'sleep 300', { directory: directory.path, timeout: 100 })).reason).toBe('timeout');
-  expect(cluster.names()).toEqual([]);
-});
-
-test('a failure to store a line is the failure of the run', async () => {
-  const onLine = () => Promise.reject(new Error('the log is gone'));
-  await expect(execute(executor, 'echo x; sleep 300', { directory: directory.path, onLine })).rejects.toThrow(
-    'the log is gone',
-  );
-  expect(cluster.names()).toEqual([]);
-});
-
-test('what was killed for its memory is oom', async () => {
-  cluster.reason = 'OOMKilled';
-  expect((await execute(executor, 'exit 137', { directory: directory.path })).reason).toBe('oom');
-  cluster.reason = undefined;
-});
-
-test('jobs of workers that are gone are removed, those of the living stay', async () => {
-  const abort = new AbortController();
-  const other = await open('w2');
-  const begin = (one: Executor, runId: string) => {
-    let up: () => void = () => {};
-    const started = new Promise<void>((resolve) => {
-      up = resolve;
-    });
-    const options = { directory: directory.path, runId, signal: abort.signal, onLine: () => up() };
-    return { started, ended: execute(one, 'echo up; sleep 300', options) };
-  };
-  const [stays, goes] = [begin(executor, 's0'), begin(other, 's1')];
-  await Promise.all([stays.started, goes.started]);
-  await executor.sweep?.(new Set(['w1']));
-  expect(cluster.names()).toEqual(['millrace-s0']);
-  abort.abort();
-  await Promise.all([stays.ended, goes.ended]);
+testRemoteExecutor({
+  open,
+  directory: () => directory.path,
+  names: () => cluster.names(),
+  outOfMemory: (yes) => {
+    cluster.reason = yes ? 'OOMKilled' : undefined;
+  },
 });
