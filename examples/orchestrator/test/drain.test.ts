@@ -21,8 +21,10 @@ test('a draining worker ends what it has and begins nothing new, until it is tol
   await waitFor(async () => (await queue())?.ready === 1);
   // Another run that is given to the queue wakes every worker that may claim.
   await submit('echo z > z');
-  await waitFor(async () => (await queue())?.ready === 2);
-  expect((await queue())?.leased).toBe(0);
+  await waitFor(async () => {
+    const counts = await queue();
+    return counts?.ready === 2 && counts.leased === 0;
+  });
   expect(await state(second)).toBe('queued');
   expect(await worker()).toMatchObject({ draining: true });
 

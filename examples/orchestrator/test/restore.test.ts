@@ -85,7 +85,7 @@ test('backup, loss of everything, restore: no run is lost, none has two branches
     expect((await fetch(`${successor.url}/v1/runs/${id}/diff`)).status, 'its diff was kept').toBe(200);
   }
   expect(await runBranches(origin), 'nothing was pushed that was not there').toEqual(branches);
-  expect(await git(origin, 'rev-list', '--count', '--branches=millrace/*', '^main')).toBe('6');
+  for (const branch of branches.keys()) expect(await git(origin, 'rev-list', '--count', `main..${branch}`)).toBe('1');
   const times = (id: string, all: readonly string[]) => all.filter((one) => one === id).length;
   const all = await begun();
   expect(
