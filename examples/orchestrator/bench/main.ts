@@ -4,9 +4,10 @@ import { posts } from './posts.ts';
 import type { Bench, Result } from './result.ts';
 import { runs } from './runs.ts';
 import { streams } from './streams.ts';
+import { webhooks } from './webhooks.ts';
 
 // npm run bench -w @millrace/orchestrator -- [--quick] [--only <id prefix,…>] [--json] [--save <file>]
-const benches: readonly Bench[] = [runs, posts, streams];
+const benches: readonly Bench[] = [runs, posts, streams, webhooks];
 
 const { values } = parseArgs({
   options: {
