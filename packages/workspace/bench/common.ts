@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { GitServer } from '@millrace/test-support';
@@ -45,7 +45,10 @@ export async function quiet({ folder }: Bench): Promise<void> {
   await promisify(execFile)('sync', ['--file-system', folder]);
 }
 
-/** The server and the link live in this process, so the peer must not block it. */
+/**
+ * The server and the link live in this process, so the peer must not block it. The clone stays until the end of its
+ * measurement: a disk goes on discarding the blocks of deleted files after a `sync`, and whoever is next would pay.
+ */
 export async function depthOne(bench: Bench): Promise<{ readonly ms: number; readonly bytes: number }> {
   const { folder, url } = bench;
   const target = mkdtempSync(join(folder, 'peer-'));
@@ -53,9 +56,14 @@ export async function depthOne(bench: Bench): Promise<{ readonly ms: number; rea
   const started = performance.now();
   await promisify(execFile)('git', ['clone', '--quiet', '--depth=1', url, target], { env: environment });
   const ms = performance.now() - started;
-  const bytes = diskOf(target);
-  rmSync(target, { recursive: true });
-  return { ms, bytes };
+  return { ms, bytes: diskOf(target) };
+}
+
+/** Removes the clones of the peer. */
+export function removePeers({ folder }: Bench): void {
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith('peer-')) rmSync(join(folder, name), { recursive: true });
+  }
 }
 
 export function managerFor(bench: Bench, options: Partial<WorkspaceManagerOptions> = {}): WorkspaceManager {

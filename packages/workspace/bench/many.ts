@@ -1,4 +1,4 @@
-import { type Bench, depthOne, managerFor, median, type Result } from './common.ts';
+import { type Bench, depthOne, managerFor, median, quiet, type Result, removePeers } from './common.ts';
 
 interface Burst {
   readonly wall: number;
@@ -35,6 +35,8 @@ async function burst(bench: Bench, rounds: number): Promise<readonly Burst[]> {
 export async function fifty(bench: Bench, suffix: string): Promise<Result[]> {
   const clones: number[] = [];
   for (let round = 0; round < 3; round += 1) clones.push((await depthOne(bench)).ms);
+  removePeers(bench);
+  await quiet(bench);
   const peer = AT_ONCE * median(clones);
   const bursts = await burst(bench, 5);
   const wall = median(bursts.map((one) => one.wall));

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { compare, depthOne, type Measurement } from './common.ts';
+import { compare, depthOne, type Measurement, removePeers } from './common.ts';
 
 /** What the child measured. */
 export interface NamespaceSample {
@@ -34,6 +34,7 @@ export const namespace: Measurement = async (bench, suffix) => {
   chmodSync(join(folder, 'root'), 0o777);
   const peer: { readonly ms: number; readonly bytes: number }[] = [];
   for (let round = 0; round < bench.rounds; round += 1) peer.push(await depthOne(bench));
+  removePeers(bench);
   const { ms, bytes } = JSON.parse(await asNobody(join(folder, 'root'), bench.url, bench.rounds)) as NamespaceSample;
   rmSync(folder, { recursive: true, force: true });
   return [

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { StrategyName, WorkspaceManager } from '../src/index.ts';
-import { type Bench, compare, depthOne, diskOf, managerFor, quiet, type Result } from './common.ts';
+import { type Bench, compare, depthOne, diskOf, managerFor, quiet, type Result, removePeers } from './common.ts';
 
 interface Sample {
   readonly ms: number;
@@ -44,7 +44,6 @@ async function takeOne(
   const ms = performance.now() - started;
   const bytes = workspaceBytes(bench, workspace.leaseId);
   const tree = diskOf(workspace.path) - diskOf(join(workspace.path, '.git'));
-  await workspace.dispose();
   return { ms, bytes, tree };
 }
 
@@ -82,7 +81,9 @@ export async function takeTurns(bench: Bench, wanted: Readonly<Record<string, Sh
       if (round > 0) samples.get(name)?.push(sample);
     }
   }
+  // Closing disposes all workspaces; none is removed while another one is measured, nor is any clone of the peer.
   await Promise.all([plain.close(), pooled.close()]);
+  removePeers(bench);
   return { peer, samples };
 }
 

@@ -21,6 +21,8 @@ import {
   writeLease,
 } from './lease/lease.ts';
 import { releaseFolder, removeLease, sweepLease } from './lease/remove.ts';
+import { ensureLfs, type LfsSource, wantsLfs } from './lfs/fill.ts';
+import { lfsSource } from './lfs/options.ts';
 import { liveWorkspace } from './live-workspace.ts';
 import type { CheckoutOptions } from './manager.ts';
 import { heal, type Supply, supply, type Want } from './mirror/mirrors.ts';
@@ -34,6 +36,7 @@ import type { StrategyName } from './strategy.ts';
 import { fillSubmodules, type SubmoduleRequest } from './submodules/fill.ts';
 import { templateId } from './template/layers.ts';
 import { touchTemplate } from './template/templates.ts';
+import type { TreeSource } from './template/tree.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What a checkout needs of its manager. */
@@ -43,7 +46,7 @@ export interface CheckoutHost {
   readonly strategies: readonly StrategyName[];
   readonly maxAgeMs: number;
   /** Called with what was used, so that the pool is filled again. */
-  readonly used: (supply: Supply, sparse: readonly string[]) => void;
+  readonly used: (source: TreeSource) => void;
   /** Called when a workspace is gone. */
   readonly gone: (leaseId: string) => void;
 }
@@ -53,6 +56,7 @@ interface Plan {
   readonly options: CheckoutOptions;
   readonly want: Want;
   readonly sparse: readonly string[];
+  readonly lfs: LfsSource | undefined;
   readonly leaseId: string;
   readonly strategies: readonly StrategyName[];
 }
@@ -90,6 +94,7 @@ function plan(host: CheckoutHost, options: CheckoutOptions): Plan {
   const sparse = checkSparse(options.sparse ?? []);
   if (strategy !== undefined) strategyNamed(strategy);
   const addresses = addressesOf(services, options.repo, options.remotes);
+  const lfs = lfsSource(services, addresses[0], options.lfs, options.onProgress);
   const want: Want = {
     addresses,
     ref,
@@ -98,9 +103,9 @@ function plan(host: CheckoutHost, options: CheckoutOptions): Plan {
     signal: options.signal,
     onProgress: options.onProgress,
     known: (commit, generation) =>
-      touchTemplate(services, templateId(services, addresses[0].key, generation, commit, sparse)),
+      touchTemplate(services, templateId(services, addresses[0].key, generation, commit, { sparse, lfs })),
   };
-  return { options, want, sparse, leaseId, strategies: chooseStrategies(host, strategy) };
+  return { options, want, sparse, lfs, leaseId, strategies: chooseStrategies(host, strategy) };
 }
 
 function chooseStrategies(host: CheckoutHost, wanted: StrategyName | undefined): readonly StrategyName[] {
@@ -111,7 +116,7 @@ function chooseStrategies(host: CheckoutHost, wanted: StrategyName | undefined):
   );
 }
 
-async function bookLease(host: CheckoutHost, { leaseId, want, options, strategies }: Plan): Promise<Lease> {
+async function bookLease(host: CheckoutHost, { leaseId, want, options, lfs, strategies }: Plan): Promise<Lease> {
   const { services } = host;
   const lease: Lease = {
     leaseId,
@@ -126,6 +131,7 @@ async function bookLease(host: CheckoutHost, { leaseId, want, options, strategie
     generation: undefined,
     commit: undefined,
     template: undefined,
+    lfs: lfs !== undefined,
   };
   if (await createLease(services.root, lease)) return lease;
   await clearTheWay(services, leaseId);
@@ -163,13 +169,15 @@ async function makeTree(
 ): Promise<{ made: Made; lease: Lease }> {
   const { services } = host;
   const folder = workspaceFolder(services.root, lease.leaseId);
-  const { options, sparse } = plan;
+  const { options } = plan;
+  const source: TreeSource = { supply: supplied, sparse: plan.sparse, lfs: plan.lfs };
   for (const name of plan.strategies) {
     let booked: Lease = { ...lease, strategy: name, generation: supplied.generation, commit: supplied.commit };
     await writeLease(services.root, booked);
     services.step('lease:booked');
     await pin(services.root, booked);
     services.step('lease:pinned');
+    if (wantsLfs(source)) await ensureLfs(services, source, options.signal);
     await mkdir(folder, { recursive: true });
     const hold = async (template: string): Promise<void> => {
       booked = { ...booked, template };
@@ -181,10 +189,9 @@ async function makeTree(
       await writeLease(services.root, booked);
       await pin(services.root, booked);
     };
-    const wanted = submoduleRequest(options, { sparse, identity, signal, borrow });
+    const wanted = submoduleRequest(options, { sparse: plan.sparse, identity, signal, borrow });
     const made = await strategyNamed(name).make(services, {
-      supply: supplied,
-      sparse,
+      ...source,
       lease: booked,
       folder,
       branch,
@@ -237,7 +244,7 @@ async function makeWorkspace(host: CheckoutHost, plan: Plan, started: number): P
   const ready: Lease = { ...lease, state: 'ready' };
   await writeLease(services.root, ready);
   services.step('lease:ready');
-  host.used(supplied, plan.sparse);
+  host.used({ supply: supplied, sparse: plan.sparse, lfs: plan.lfs });
   const stats = {
     strategy: lease.strategy,
     warm: made.warm && supplied.fetchMs === 0,
@@ -254,11 +261,12 @@ async function makeWorkspace(host: CheckoutHost, plan: Plan, started: number): P
       borrowFrom: supplied.gitDir,
       format: supplied.format,
       base: supplied.commit,
+      origin: plan.want.addresses[0].url,
       sparse: plan.sparse,
+      lfs: plan.lfs,
     },
     lease: ready,
     branch: plan.options.branch,
-    origin: plan.want.addresses[0].url,
     identity: plan.options.identity ?? services.identity,
     stats,
     keep: async (expiresAt) => {

@@ -13,6 +13,8 @@ import { createGit } from './git/run.ts';
 import { diagnose, inspectRoot } from './inspect.ts';
 import { notify } from './instrumentation.ts';
 import { sweep } from './lease/remove.ts';
+import { ensureLfs, wantsLfs } from './lfs/fill.ts';
+import { lfsSource } from './lfs/options.ts';
 import type {
   PrefetchOptions,
   ResolveOptions,
@@ -20,7 +22,7 @@ import type {
   WorkspaceManager,
   WorkspaceManagerOptions,
 } from './manager.ts';
-import { markStale, refresh, type Supply, supply, type Want } from './mirror/mirrors.ts';
+import { markStale, refresh, supply, type Want } from './mirror/mirrors.ts';
 import { createOverlays } from './overlay/overlays.ts';
 import { admit, prune } from './prune.ts';
 import { checkRefName, checkSparse, isCommitId } from './repository.ts';
@@ -28,8 +30,10 @@ import { makeRoot, rootAt } from './root.ts';
 import type { ResolvedLimits, Services } from './services.ts';
 import { strategyNamed, strategyNames } from './strategies/all.ts';
 import type { StrategyName, StrategyProbe } from './strategy.ts';
+import { templateIdOf } from './template/layers.ts';
 import { listShelves, restock } from './template/pool.ts';
 import { ensureTemplate } from './template/templates.ts';
+import type { TreeSource } from './template/tree.ts';
 import type { Workspace } from './workspace.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -129,14 +133,14 @@ async function start(services: Services, options: WorkspaceManagerOptions): Prom
 function restocker(
   services: Services,
   size: number,
-): { readonly wanted: (supplied: Supply, sparse: readonly string[]) => void; readonly stop: () => Promise<void> } {
+): { readonly wanted: (source: TreeSource) => void; readonly stop: () => Promise<void> } {
   const running = new Map<string, Promise<void>>();
   const abort = new AbortController();
   return {
-    wanted: (supplied, sparse) => {
-      const key = JSON.stringify([supplied.gitDir, supplied.commit, sparse]);
+    wanted: (source) => {
+      const key = templateIdOf(services, source);
       if (size === 0 || running.has(key) || abort.signal.aborted) return;
-      const work = restock(services, { supply: supplied, sparse }, size, abort.signal)
+      const work = restock(services, source, size, abort.signal)
         .catch((error: unknown) => {
           if (!abort.signal.aborted) services.log.warn({ err: error }, 'The pool could not be filled');
         })
@@ -200,8 +204,8 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     services,
     strategies,
     maxAgeMs,
-    used: (supplied, sparse) => {
-      if (strategies.find((name) => name !== 'clone') === 'pool') stock.wanted(supplied, sparse);
+    used: (source) => {
+      if (strategies.find((name) => name !== 'clone') === 'pool') stock.wanted(source);
     },
     gone: (leaseId) => {
       live.delete(leaseId);
@@ -300,11 +304,12 @@ async function prefetch(
   };
   await refresh(services, want);
   if (warm === undefined) return;
-  const supplied = await supply(services, want);
-  if (strategies[0] === 'overlay') await ensureTemplate(services, { supply: supplied, sparse }, signal);
-  else if (strategies[0] === 'snapshot')
-    await ensureTemplate(services, { supply: supplied, sparse, subvolume: true }, signal);
-  else if (strategies.includes('pool')) await restock(services, { supply: supplied, sparse }, poolSize, signal);
+  const lfs = lfsSource(services, want.addresses[0], warm.lfs, onProgress);
+  const source: TreeSource = { supply: await supply(services, want), sparse, lfs };
+  if (wantsLfs(source)) await ensureLfs(services, source, signal);
+  if (strategies[0] === 'overlay') await ensureTemplate(services, source, signal);
+  else if (strategies[0] === 'snapshot') await ensureTemplate(services, { ...source, subvolume: true }, signal);
+  else if (strategies.includes('pool')) await restock(services, source, poolSize, signal);
 }
 
 /**

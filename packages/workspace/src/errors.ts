@@ -92,6 +92,19 @@ export class CorruptRepoError extends WorkspaceError {
   override readonly name = 'CorruptRepoError';
 }
 
+/** The LFS server, and everything here, lacks a large file that a pointer names. */
+export class LfsObjectNotFoundError extends WorkspaceError {
+  override readonly code = 'ERR_WORKSPACE_LFS_NOT_FOUND' as const;
+  override readonly name = 'LfsObjectNotFoundError';
+}
+
+/** The LFS server sent something else than what the pointer names. */
+export class LfsCorruptError extends WorkspaceError {
+  override readonly code = 'ERR_WORKSPACE_LFS_CORRUPT' as const;
+  override readonly retryable = true;
+  override readonly name = 'LfsCorruptError';
+}
+
 /** A rule of this manager forbids it: protocol, ref name, path, history, size, unsafe git. */
 export class RefusedByPolicyError extends WorkspaceError {
   override readonly code = 'ERR_WORKSPACE_REFUSED' as const;

@@ -61,7 +61,7 @@ export interface DisposedEvent {
 /** Something was removed to make room, or as no longer usable. */
 export interface EvictedEvent {
   /** What kind of thing. */
-  readonly kind: 'mirror' | 'template' | 'pool' | 'quarantine';
+  readonly kind: 'mirror' | 'template' | 'pool' | 'lfs' | 'quarantine';
   /** Bytes given back (blocks on disk). */
   readonly bytes: number;
 }

@@ -52,7 +52,6 @@ export interface LiveWorkspaceParts {
   readonly context: HostContext;
   readonly lease: Lease;
   readonly branch: string | undefined;
-  readonly origin: string;
   readonly identity: Identity;
   readonly stats: WorkspaceStats;
   /** Writes the lease as kept until a time in milliseconds since the epoch. */
@@ -177,7 +176,7 @@ function pushTarget(
   if (branch === undefined)
     throw new RefusedByPolicyError('branch', 'The workspace is on no branch; name one to push to');
   checkRefName(branch, 'branch');
-  return { branch, remote: parseRepository(options.remote ?? parts.origin, parts.context.services.protocols) };
+  return { branch, remote: parseRepository(options.remote ?? parts.context.origin, parts.context.services.protocols) };
 }
 
 /** Makes the object that users hold. */

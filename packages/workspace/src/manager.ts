@@ -125,6 +125,16 @@ export interface SubmoduleOptions {
   readonly depth?: number;
 }
 
+/** How the large files of git-lfs are brought. */
+export interface LfsOptions {
+  /** Address of the repository whose LFS server keeps them. What `.lfsconfig` says is not followed. @default the repository's own */
+  readonly url?: string;
+  /** Bytes of one large file at most. @default 2 GiB */
+  readonly maxObjectBytes?: number;
+  /** Bytes of all large files of one checkout at most. @default 16 GiB */
+  readonly maxBytes?: number;
+}
+
 /** Options of {@link WorkspaceManager.checkout}. */
 export interface CheckoutOptions extends Cancellable {
   /** Address of the repository: `https://…`, and where allowed `http://…`, `ssh://…`, `file://…`, a path, a `.bundle` file. */
@@ -155,6 +165,11 @@ export interface CheckoutOptions extends Cancellable {
    * deep; others are refused, unless their host is listed. @default false
    */
   readonly submodules?: boolean | SubmoduleOptions;
+  /**
+   * Write the large files of git-lfs, from a store that all workspaces of the repository share; git-lfs itself is not
+   * needed. `push` sends new ones. @default false: their pointers stay, as small text files
+   */
+  readonly lfs?: boolean | LfsOptions;
   /** See {@link WorkspaceManagerOptions.maxAge}. */
   readonly maxAge?: Duration;
   /** Called as a fetch goes on. */
@@ -168,7 +183,11 @@ export interface PrefetchOptions extends Cancellable {
   /** Mirror without file contents; decided at the mirror's first use. @default false */
   readonly partial?: boolean;
   /** Also make a template (and restock the pool) of this ref. */
-  readonly warm?: { readonly ref?: string; readonly sparse?: readonly string[] };
+  readonly warm?: {
+    readonly ref?: string;
+    readonly sparse?: readonly string[];
+    readonly lfs?: boolean | LfsOptions;
+  };
   /** Called as the fetch goes on. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -189,6 +208,8 @@ export interface PruneReport {
   readonly evictedTemplates: number;
   /** Mirrors that were removed. */
   readonly evictedMirrors: number;
+  /** Large files of git-lfs that were removed. */
+  readonly evictedLargeFiles: number;
   /** Bytes given back. */
   readonly freedBytes: number;
   /** Leases whose workspace is over its bytes or inodes. */
@@ -265,6 +286,7 @@ export interface WorkspaceManager extends AsyncDisposable {
    * Makes a workspace.
    * @throws {RepoNotFoundError} {@link RefNotFoundError} {@link AuthError} {@link NetworkError} {@link GitTimeoutError}
    * {@link DiskFullError} {@link CorruptRepoError} {@link RefusedByPolicyError} {@link LeaseHeldError}
+   * {@link LfsObjectNotFoundError} {@link LfsCorruptError}
    */
   checkout(options: CheckoutOptions): Promise<Workspace>;
   /**

@@ -6,6 +6,7 @@ import { orMissing } from './files/record.ts';
 import { type EvictedEvent, notify } from './instrumentation.ts';
 import { borrowsFrom, listLeases, workspaceFolder } from './lease/lease.ts';
 import { sweep } from './lease/remove.ts';
+import { evictLfsObject, forgetCommits, listLfsObjects } from './lfs/store.ts';
 import type { PruneReport } from './manager.ts';
 import { evictMirror } from './mirror/evict.ts';
 import { maintain } from './mirror/maintenance.ts';
@@ -54,27 +55,43 @@ async function candidatesForEviction(services: Services): Promise<Candidate[]> {
       evict: () => evictMirror(services, key),
     });
   }
+  const largeFiles = (await listLfsObjects(services)).map((object) => ({
+    kind: 'lfs' as const,
+    usedAt: object.usedAt,
+    path: object.path,
+    evict: () => evictLfsObject(services, object),
+  }));
   const byUse = (left: Candidate, right: Candidate): number => left.usedAt - right.usedAt;
-  // Templates and pool members are cheap to make again; a mirror costs the network, so it goes last.
-  return [...[...templates, ...shelves].sort(byUse), ...mirrors.sort(byUse)];
+  // Templates and pool members are cheap to make again; large files cost the network, a mirror most of it.
+  return [...[...templates, ...shelves].sort(byUse), ...largeFiles.sort(byUse), ...mirrors.sort(byUse)];
 }
 
 interface Room {
   readonly freed: number;
   readonly templates: number;
   readonly mirrors: number;
+  readonly largeFiles: number;
+}
+
+function addRoom({ freed, templates, mirrors, largeFiles }: Room, kind: Candidate['kind'], bytes: number): Room {
+  const one = (wanted: boolean): number => (wanted ? 1 : 0);
+  return {
+    freed: freed + bytes,
+    templates: templates + one(kind === 'template' || kind === 'pool'),
+    mirrors: mirrors + one(kind === 'mirror'),
+    largeFiles: largeFiles + one(kind === 'lfs'),
+  };
 }
 
 /** Evicts, longest unused first, until `enough` says so. */
 async function evictUntil(services: Services, enough: (freed: number) => Promise<boolean>): Promise<Room> {
-  let room: Room = { freed: 0, templates: 0, mirrors: 0 };
+  let room: Room = { freed: 0, templates: 0, mirrors: 0, largeFiles: 0 };
   if (await enough(0)) return room;
   for (const candidate of await candidatesForEviction(services)) {
     const { bytes } = await usageOf(candidate.path);
     if (!(await candidate.evict())) continue;
     notify(services.instrumentation.onEvicted, { kind: candidate.kind, bytes });
-    const mirror = candidate.kind === 'mirror' ? 1 : 0;
-    room = { freed: room.freed + bytes, templates: room.templates + 1 - mirror, mirrors: room.mirrors + mirror };
+    room = addRoom(room, candidate.kind, bytes);
     if (await enough(room.freed)) break;
   }
   return room;
@@ -144,12 +161,14 @@ export async function prune(services: Services, signal?: AbortSignal): Promise<P
   for (const key of await readdir(services.root.mirrors)) {
     signal?.throwIfAborted();
     await maintain(services, key, signal);
+    await forgetCommits(services, key);
   }
   const room = await makeRoom(services);
   return {
     sweptLeases,
     evictedTemplates: room.templates + outdated,
     evictedMirrors: room.mirrors,
+    evictedLargeFiles: room.largeFiles,
     freedBytes: room.freed,
     overQuota: await overQuota(services),
   };

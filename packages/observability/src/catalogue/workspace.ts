@@ -76,7 +76,7 @@ export const workspaceMetrics = {
     unit: 'bytes',
     help: 'Disk given back by eviction.',
     labels: ['kind'],
-    values: { kind: ['mirror', 'template', 'pool', 'quarantine'] },
+    values: { kind: ['mirror', 'template', 'pool', 'lfs', 'quarantine'] },
     advice: 'Mirrors are evicted all the time: the quota is too small for the repositories in use.',
   },
   healed: {

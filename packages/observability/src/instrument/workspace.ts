@@ -30,7 +30,7 @@ export interface WorkspaceHooks {
     readonly lifetimeMs: number;
   }) => void;
   readonly onEvicted: (event: {
-    readonly kind: 'mirror' | 'template' | 'pool' | 'quarantine';
+    readonly kind: 'mirror' | 'template' | 'pool' | 'lfs' | 'quarantine';
     readonly bytes: number;
   }) => void;
   readonly onHealed: (event: { readonly repo: string; readonly generation: number }) => void;

@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Credential, CredentialProvider, CredentialRequest } from '../manager.ts';
+import { settingsEnvironment } from './environment.ts';
 
 /**
  * The helper that git starts: it hands git's question to the manager's socket and prints the answer. The credential
@@ -99,11 +100,7 @@ export async function openCredentialSocket(
   return {
     env: {
       MILLRACE_CREDENTIAL_SOCKET: path,
-      GIT_CONFIG_COUNT: String(counted + 2),
-      [`GIT_CONFIG_KEY_${counted}`]: 'credential.helper',
-      [`GIT_CONFIG_VALUE_${counted}`]: helperCommand(),
-      [`GIT_CONFIG_KEY_${counted + 1}`]: 'credential.useHttpPath',
-      [`GIT_CONFIG_VALUE_${counted + 1}`]: 'true',
+      ...settingsEnvironment({ 'credential.helper': helperCommand(), 'credential.useHttpPath': 'true' }, counted),
     },
     [Symbol.asyncDispose]: async () => {
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -71,13 +71,18 @@ const toleratedFindings: GitSettings = Object.fromEntries(
   ].flatMap((finding) => ['fsck', 'fetch.fsck', 'receive.fsck'].map((section) => [`${section}.${finding}`, 'ignore'])),
 );
 
-/** The settings as `GIT_CONFIG_COUNT`, `GIT_CONFIG_KEY_n`, `GIT_CONFIG_VALUE_n`. */
-export function settingsEnvironment(settings: GitSettings): Record<string, string> {
+/**
+ * The settings as `GIT_CONFIG_COUNT`, `GIT_CONFIG_KEY_n`, `GIT_CONFIG_VALUE_n`.
+ *
+ * @param settings what is added
+ * @param counted number of settings that are in the environment already
+ */
+export function settingsEnvironment(settings: GitSettings, counted = 0): Record<string, string> {
   const entries = Object.entries(settings);
-  const environment: Record<string, string> = { GIT_CONFIG_COUNT: String(entries.length) };
+  const environment: Record<string, string> = { GIT_CONFIG_COUNT: String(counted + entries.length) };
   entries.forEach(([key, value], index) => {
-    environment[`GIT_CONFIG_KEY_${index}`] = key;
-    environment[`GIT_CONFIG_VALUE_${index}`] = value;
+    environment[`GIT_CONFIG_KEY_${counted + index}`] = key;
+    environment[`GIT_CONFIG_VALUE_${counted + index}`] = value;
   });
   return environment;
 }

@@ -1,7 +1,9 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { orMissing } from '../files/record.ts';
+import { filterSettings } from '../lfs/filter.ts';
 import type { Identity } from '../workspace.ts';
+import { settingsFile } from './environment.ts';
 
 /** A `.git` made by hand: a handful of small files, no process. */
 export interface GitDirSpec {
@@ -23,6 +25,8 @@ export interface GitDirSpec {
   readonly sparse: readonly string[];
   /** Write links as links. */
   readonly symlinks: boolean;
+  /** Filters for large files are wanted. @default false */
+  readonly lfs?: boolean;
 }
 
 /** A value as git's configuration files quote it. */
@@ -46,6 +50,7 @@ function configText(spec: GitDirSpec): string {
     ...(spec.identity === undefined
       ? []
       : [`[user]\n\tname = ${quoted(spec.identity.name)}\n\temail = ${quoted(spec.identity.email)}`]),
+    ...(spec.lfs === true ? [settingsFile(filterSettings).trimEnd()] : []),
   ];
   return `${lines.join('\n')}\n`;
 }

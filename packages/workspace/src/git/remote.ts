@@ -15,21 +15,10 @@ export interface RemoteRefs {
   readonly head: string | undefined;
 }
 
-/** A call that reaches a remote: with credentials from the socket, in the network's time, and told to the observer. */
-export async function runRemote(
-  services: Services,
-  address: RepositoryAddress,
-  kind: FetchInfo['kind'],
-  call: GitCall,
-): Promise<ProcessResult> {
-  const { instrumentation, clock, limits } = services;
-  const info: FetchInfo = { repo: address.url, kind };
+/** Runs something that reaches a remote and tells the observer of it. */
+export async function observeRemote<T>(services: Services, info: FetchInfo, work: () => Promise<T>): Promise<T> {
+  const { instrumentation, clock } = services;
   const started = clock.monotonic();
-  const work = (): Promise<ProcessResult> =>
-    withCredentials(services, address, kind === 'push' ? 'push' : 'fetch', {
-      timeoutMs: limits.networkTimeoutMs,
-      ...call,
-    });
   const report = (code: string | undefined): void =>
     notify(instrumentation.onFetched, { ...info, shared: false, durationMs: clock.monotonic() - started, code });
   try {
@@ -40,6 +29,21 @@ export async function runRemote(
     report(error instanceof WorkspaceError ? error.code : 'ERR_UNKNOWN');
     throw error;
   }
+}
+
+/** A call of git that reaches a remote: with credentials from the socket, in the network's time. */
+export function runRemote(
+  services: Services,
+  address: RepositoryAddress,
+  kind: FetchInfo['kind'],
+  call: GitCall,
+): Promise<ProcessResult> {
+  return observeRemote(services, { repo: address.url, kind }, () =>
+    withCredentials(services, address, kind === 'push' ? 'push' : 'fetch', {
+      timeoutMs: services.limits.networkTimeoutMs,
+      ...call,
+    }),
+  );
 }
 
 async function withCredentials(

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeBeneath } from '../files/beneath.ts';
+import { tellAgentLfs } from '../lfs/publish.ts';
 import type { Commit, CommitOptions, Identity } from '../workspace.ts';
 import { readAgentHead } from './agent-git-dir.ts';
 import type { HostRepository } from './host-repository.ts';
@@ -43,6 +44,7 @@ async function tellAgent(host: HostRepository, commit: string, parent: string, s
     await writeBeneath(tree, ['.git', 'objects', 'pack', `pack-${name}.${ending}`], data);
   }
   await rm(outgoing, { recursive: true, force: true });
+  await tellAgentLfs(host, commit, parent, signal);
   const index = join(host.gitDir, 'index');
   // The time stays: git compares the files' times with it to tell what may have changed since.
   await writeBeneath(tree, ['.git', 'index'], await readFile(index), (await stat(index)).mtime);

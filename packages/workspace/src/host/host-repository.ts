@@ -1,8 +1,11 @@
 import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { orMissing } from '../files/record.ts';
+import { settingsCount, settingsEnvironment } from '../git/environment.ts';
 import { makeGitDir } from '../git/git-dir.ts';
 import type { GitCall } from '../git/run.ts';
+import type { LfsSource } from '../lfs/fill.ts';
+import { filterSettings } from '../lfs/filter.ts';
 import type { TreeView } from '../overlay/mounts.ts';
 import type { ProcessResult } from '../process.ts';
 import { discard } from '../root.ts';
@@ -22,7 +25,11 @@ export interface HostContext {
   readonly borrowFrom: string;
   readonly format: 'sha1' | 'sha256';
   readonly base: string;
+  /** Address of the repository. */
+  readonly origin: string;
   readonly sparse: readonly string[];
+  /** How large files are brought; undefined when their pointers stay. */
+  readonly lfs: LfsSource | undefined;
 }
 
 /** A call of git in the host's repository; `inTree` gives it the agent's files. */
@@ -65,10 +72,11 @@ export async function openHostRepository(context: HostContext): Promise<HostRepo
   if ((await stat(gitDir).catch(orMissing)) === undefined) await makeHostGitDir(context, gitDir);
   const { git } = context.services;
   const { path, enter } = context.view;
+  const filters = context.lfs && settingsEnvironment(filterSettings, settingsCount(context.services));
   const calling = ({ inTree, ...call }: HostCall): GitCall => ({
     gitDir,
     ...call,
-    ...(inTree ? { workTree: path, prefix: enter(path) } : {}),
+    ...(inTree ? { workTree: path, prefix: enter(path), env: { ...filters, ...call.env } } : {}),
   });
   return {
     context,

@@ -1,5 +1,6 @@
 import { DivergedError, InvalidOptionError } from '../errors.ts';
 import { listRemote, runRemote } from '../git/remote.ts';
+import { publishLfs } from '../lfs/publish.ts';
 import type { RepositoryAddress } from '../repository.ts';
 import type { BundleOptions, Commit, PushOptions, PushResult } from '../workspace.ts';
 import type { HostRepository } from './host-repository.ts';
@@ -20,6 +21,7 @@ export async function pushTip(
   checkBranch(branch, rules);
   await checkRules(host, sha, rules, signal);
   const ref = `refs/heads/${branch}`;
+  await publishLfs(host, remote, sha, rules, signal);
   services.step('push:before');
   // Most branches are new: to say so and be refused now and then costs less than to ask each time.
   const status = await pushOver(host, remote, { ref, sha, seen: undefined }, signal).catch(async (error: unknown) => {

@@ -37,7 +37,8 @@ export function globToRegExp(pattern: string): RegExp {
   return new RegExp(`^${glob.includes('/') ? '' : '(?:.*/)?'}${body}(?:/.*)?$`, 's');
 }
 
-interface Change {
+/** A file that a commit changes. */
+export interface Change {
   readonly path: string;
   readonly oldMode: string;
   readonly newMode: string;
@@ -45,7 +46,11 @@ interface Change {
 }
 
 /** All changes of all new commits, so that nothing hides in a commit whose successor takes it back. */
-async function changesOf(host: HostRepository, commits: string, signal?: AbortSignal): Promise<readonly Change[]> {
+export async function changesOf(
+  host: HostRepository,
+  commits: string,
+  signal?: AbortSignal,
+): Promise<readonly Change[]> {
   const raw = await host.text({
     what: 'Listing the changes',
     args: [

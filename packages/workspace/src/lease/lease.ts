@@ -33,6 +33,8 @@ export interface Lease {
   readonly commit: string | undefined;
   /** Template below it, by its id. */
   readonly template: string | undefined;
+  /** True when it uses large files of the mirror's store. */
+  readonly lfs?: boolean;
   /** What its submodules borrow. */
   readonly submodules?: readonly Borrowed[] | undefined;
 }

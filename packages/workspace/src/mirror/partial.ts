@@ -1,15 +1,8 @@
-import { dirname } from 'node:path';
+import { isFileInCone } from '../git/cone.ts';
 import { runRemote } from '../git/remote.ts';
 import type { Services } from '../services.ts';
 import type { TreeSource } from '../template/tree.ts';
 import { withMirrorLock } from './mirrors.ts';
-
-function inCone(path: string, sparse: readonly string[]): boolean {
-  const parent = dirname(path);
-  return (
-    parent === '.' || sparse.some((directory) => path.startsWith(`${directory}/`) || directory.startsWith(`${parent}/`))
-  );
-}
 
 /** File contents in the cone; trees are there even in a partial mirror. */
 async function blobsInCone(services: Services, source: TreeSource, signal?: AbortSignal): Promise<ReadonlySet<string>> {
@@ -22,7 +15,7 @@ async function blobsInCone(services: Services, source: TreeSource, signal?: Abor
   });
   const entries = listing.split('\0').map((line) => line.split('\t'));
   return new Set(
-    entries.flatMap(([about = '', path = '']) => (inCone(path, sparse) ? [about.split(' ')[2] as string] : [])),
+    entries.flatMap(([about = '', path = '']) => (isFileInCone(path, sparse) ? [about.split(' ')[2] as string] : [])),
   );
 }
 

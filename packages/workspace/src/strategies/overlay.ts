@@ -1,27 +1,10 @@
 import { join } from 'node:path';
 import { StrategyUnavailableError } from '../errors.ts';
-import { writeHead } from '../git/git-dir.ts';
 import type { TreeView } from '../overlay/mounts.ts';
 import type { Services } from '../services.ts';
 import { hasTemplate, templateIdOf, templateLayers } from '../template/layers.ts';
 import { ensureTemplate } from '../template/templates.ts';
-import type { Made, MakeRequest, Strategy } from './strategy.ts';
-
-/** What makes this checkout different goes into the upper folder before the mount: no copy-up, no process. */
-async function writeUpper(services: Services, request: MakeRequest): Promise<void> {
-  const { supply, sparse, branch, origin, identity, folder } = request;
-  await writeHead(join(folder, 'upper', '.git'), {
-    borrowFrom: supply.gitDir,
-    format: supply.format,
-    commit: supply.commit,
-    branch,
-    origin,
-    upstream: supply.name,
-    identity,
-    sparse,
-    symlinks: services.symlinks,
-  });
-}
+import { type Made, type MakeRequest, personalise, type Strategy } from './strategy.ts';
 
 /** Times that a template may go away (an evictor that thinks better of it) between the look and the mount. */
 const LOOKS = 5;
@@ -47,8 +30,8 @@ async function mountTemplate(services: Services, request: MakeRequest, id: strin
 async function make(services: Services, request: MakeRequest): Promise<Made> {
   const id = templateIdOf(services, request);
   await request.hold(id);
-  await writeUpper(services, request);
-  await request.fill?.(join(request.folder, 'upper'));
+  // It goes into the upper folder before the mount: no copy-up, no process.
+  await personalise(services, join(request.folder, 'upper'), request);
   services.step('overlay:upper');
   const { view, layers, warm } = await mountTemplate(services, request, id);
   services.step('overlay:mounted');

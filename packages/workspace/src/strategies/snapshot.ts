@@ -1,14 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSubvolume, releaseSubvolume, snapshotSubvolume } from '../files/subvolume.ts';
-import { writeHead } from '../git/git-dir.ts';
 import { plainView } from '../overlay/mounts.ts';
 import { discard, stagingPath } from '../root.ts';
 import type { Services } from '../services.ts';
 import type { StrategyProbe } from '../strategy.ts';
 import { templateIdOf, templateTree } from '../template/layers.ts';
 import { ensureTemplate } from '../template/templates.ts';
-import type { Made, MakeRequest, Strategy } from './strategy.ts';
+import { type Made, type MakeRequest, personalise, type Strategy } from './strategy.ts';
 
 async function probe({ root, owner }: Services): Promise<StrategyProbe> {
   const answer = (available: boolean, reason: string): StrategyProbe => ({ strategy: 'snapshot', available, reason });
@@ -27,26 +26,15 @@ async function probe({ root, owner }: Services): Promise<StrategyProbe> {
 }
 
 async function make(services: Services, request: MakeRequest): Promise<Made> {
-  const { supply, sparse, branch, origin, identity, folder } = request;
-  const source = { supply, sparse, subvolume: true };
+  const { supply, sparse, lfs, folder } = request;
+  const source = { supply, sparse, lfs, subvolume: true };
   const id = templateIdOf(services, source);
   await request.hold(id);
   const warm = await ensureTemplate(services, source, request.signal);
   const path = join(folder, 'tree');
   await snapshotSubvolume(templateTree(services, id), path);
   services.step('snapshot:taken');
-  await writeHead(join(path, '.git'), {
-    borrowFrom: supply.gitDir,
-    format: supply.format,
-    commit: supply.commit,
-    branch,
-    origin,
-    upstream: supply.name,
-    identity,
-    sparse,
-    symlinks: services.symlinks,
-  });
-  await request.fill?.(path);
+  await personalise(services, path, request);
   return { view: plainView(path), warm, pristineIndex: join(templateTree(services, id), '.git', 'index') };
 }
 

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
+import { writeHead } from '../git/git-dir.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { TreeView } from '../overlay/mounts.ts';
 import type { Services } from '../services.ts';
 import type { StrategyName, StrategyProbe } from '../strategy.ts';
-import type { TreeSource } from '../template/tree.ts';
+import { headOf, type TreeSource } from '../template/tree.ts';
 import type { Identity } from '../workspace.ts';
 
 /** What a strategy is asked for. */
@@ -37,4 +39,12 @@ export interface Strategy {
   probe(services: Services): Promise<StrategyProbe>;
   /** Makes the tree; undefined when it has nothing ready (then the next strategy is asked). */
   make(services: Services, request: MakeRequest): Promise<Made | undefined>;
+}
+
+/** Makes a prepared tree this checkout's own (branch, origin, author) and writes its submodules. */
+export async function personalise(services: Services, tree: string, request: MakeRequest): Promise<void> {
+  const { branch, origin, identity, supply } = request;
+  const head = { branch, origin, identity, upstream: supply.name };
+  await writeHead(join(tree, '.git'), { ...head, ...headOf(services, request) });
+  await request.fill?.(tree);
 }

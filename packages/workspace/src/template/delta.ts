@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { orMissing, readRecord, writeRecord } from '../files/record.ts';
 import { writeHead } from '../git/git-dir.ts';
 import { settleIndex } from '../git/index-file.ts';
+import { fillLfs, wantsLfs } from '../lfs/fill.ts';
 import { mirrorFolder } from '../mirror/record.ts';
 import type { Services } from '../services.ts';
 import { baseFile, shapeOf, templateIdOf, templateTree } from './layers.ts';
-import type { TreeSource } from './tree.ts';
+import { headOf, type TreeSource } from './tree.ts';
 
 /** Full templates of one shape that are remembered as possible bases. */
 const REMEMBERED = 3;
@@ -48,6 +49,8 @@ async function changesBetween(
   const { gitDir, commit } = source.supply;
   const args = ['diff-tree', '-r', '--name-only', '--no-renames', '--no-commit-id', base, commit];
   const listed = await services.git.text({ what: 'Comparing with a template', gitDir, args, signal });
+  // Other attributes may give files to LFS, or take them away, that did not change themselves.
+  if (wantsLfs(source) && /(^|\/)\.gitattributes"?$/m.test(listed)) return Number.POSITIVE_INFINITY;
   return listed === '' ? 0 : listed.split('\n').length;
 }
 
@@ -83,11 +86,10 @@ export async function buildLayer(
   base: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { supply, sparse } = source;
-  const { symlinks, overlays } = services;
+  const { supply } = source;
+  const { overlays } = services;
   const upper = join(folder, 'upper');
-  const head = { borrowFrom: supply.gitDir, format: supply.format, commit: supply.commit, sparse, symlinks };
-  await writeHead(join(upper, '.git'), head);
+  await writeHead(join(upper, '.git'), headOf(services, source));
   const { path, enter } = await overlays.mount({ layers: [templateTree(services, base)], folder });
   services.step('template:layer-mounted');
   await services.git.run({
@@ -99,6 +101,7 @@ export async function buildLayer(
     signal,
   });
   await overlays.release(folder);
+  if (wantsLfs(source)) await fillLfs(services, upper, source, signal);
   // Only what the layer itself holds is settled: the files below belong to the base, which nobody changes.
   await settleIndex(upper, join(upper, '.git', 'index'), supply.format);
   await rm(join(folder, 'tree'), { recursive: true });

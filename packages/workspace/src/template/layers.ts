@@ -11,20 +11,19 @@ export function templateId(
   mirrorKey: string,
   generation: number,
   commit: string,
-  sparse: readonly string[],
-  subvolume = false,
+  { sparse, subvolume, lfs }: Omit<TreeSource, 'supply'>,
 ): string {
   const { symlinks, overlays } = services;
   // Layers carry marks of the way they were mounted in.
   const kind = subvolume ? ['subvolume'] : overlays.userAttributes ? ['user'] : [];
-  const shape = JSON.stringify([sparse, symlinks, ...kind]);
+  const shape = JSON.stringify([sparse, symlinks, ...kind, ...(lfs ? ['lfs'] : [])]);
   return `${mirrorKey}/${generation}-${commit}-${createHash('sha256').update(shape).digest('hex').slice(0, 12)}`;
 }
 
 /** The id for a source. */
 export function templateIdOf(services: Services, source: TreeSource): string {
   const { address, generation, commit } = source.supply;
-  return templateId(services, address.key, generation, commit, source.sparse, source.subvolume);
+  return templateId(services, address.key, generation, commit, source);
 }
 
 /** What templates must have in common for one to be a layer over the other: generation, cone, links. */

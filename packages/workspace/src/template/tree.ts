@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type GitDirSpec, makeGitDir } from '../git/git-dir.ts';
 import { settleIndex } from '../git/index-file.ts';
+import { fillLfs, type LfsSource, wantsLfs } from '../lfs/fill.ts';
 import type { Supply } from '../mirror/mirrors.ts';
 import { fillIn } from '../mirror/partial.ts';
 import type { Services } from '../services.ts';
@@ -11,6 +12,14 @@ export interface TreeSource {
   readonly sparse: readonly string[];
   /** Lies in a subvolume of its own, for snapshots. @default false */
   readonly subvolume?: boolean;
+  /** How large files are brought; absent means that their pointers stay. */
+  readonly lfs?: LfsSource | undefined;
+}
+
+/** The git directory of a source, without what makes one checkout different from another. */
+export function headOf(services: Services, { supply, sparse, lfs }: TreeSource): GitDirSpec {
+  const { gitDir, format, commit } = supply;
+  return { borrowFrom: gitDir, format, commit, sparse, symlinks: services.symlinks, lfs: lfs !== undefined };
 }
 
 /** Writes the files of a commit and settles the index: a `.git` by hand, then one git process. */
@@ -21,17 +30,10 @@ export async function buildTree(
   head: Pick<GitDirSpec, 'branch' | 'origin' | 'upstream' | 'identity'>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { supply, sparse } = source;
+  const { supply } = source;
   const gitDir = join(tree, '.git');
   if (supply.partial) await fillIn(services, source, signal);
-  await makeGitDir(gitDir, {
-    ...head,
-    borrowFrom: supply.gitDir,
-    format: supply.format,
-    commit: supply.commit,
-    sparse,
-    symlinks: services.symlinks,
-  });
+  await makeGitDir(gitDir, { ...head, ...headOf(services, source) });
   services.step('tree:git-dir');
   await services.git.run({
     what: `Writing the files of ${supply.commit}`,
@@ -41,5 +43,6 @@ export async function buildTree(
     signal,
   });
   services.step('tree:written');
+  if (wantsLfs(source)) await fillLfs(services, tree, source, signal);
   await settleIndex(tree, join(gitDir, 'index'), supply.format);
 }
