@@ -2,8 +2,8 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { GitServer } from '@millrace/test-support';
 import { createWorkspaceManager, type WorkspaceManager, type WorkspaceManagerOptions } from '../src/index.ts';
+import type { BenchServer } from './server.ts';
 
 /** One line of the bars table. */
 export interface Result {
@@ -21,7 +21,7 @@ export interface Bench {
   readonly url: string;
   readonly rounds: number;
   /** The server behind the link, which counts what it is asked. */
-  readonly server: GitServer;
+  readonly server: BenchServer;
 }
 
 const environment = {
@@ -46,8 +46,7 @@ export async function quiet({ folder }: Bench): Promise<void> {
 }
 
 /**
- * The server and the link live in this process, so the peer must not block it. The clone stays until the end of its
- * measurement: a disk goes on discarding the blocks of deleted files after a `sync`, and whoever is next would pay.
+ * The clone stays until the end of its measurement: a disk goes on discarding the blocks of deleted files after a `sync`, and whoever is next would pay.
  */
 export async function depthOne(bench: Bench): Promise<{ readonly ms: number; readonly bytes: number }> {
   const { folder, url } = bench;

@@ -34,10 +34,10 @@ export const status: Measurement = async (bench, suffix) => {
 /** Requests that reach the server while a present commit is checked out. */
 export const present: Measurement = async (bench, suffix) => {
   const { manager, sha } = await atHead(bench);
-  const before = bench.server.requests.length;
+  const before = (await bench.server.requests()).length;
   for (const strategy of ['overlay', 'clone'] as const)
     await (await manager.checkout({ repo: bench.url, ref: sha, strategy })).dispose();
-  const ours = bench.server.requests.length - before;
+  const ours = (await bench.server.requests()).length - before;
   await manager.close();
   return [{ metric: `present.requests${suffix}`, ours, ...alone }];
 };
@@ -54,10 +54,8 @@ function checkoutElsewhere(root: string, url: string, ref: string): Promise<numb
 /** Twenty processes want the same commit, which the mirror does not have. */
 export const flight: Measurement = async (bench, suffix) => {
   const folder = mkdtempSync(join(bench.folder, 'flight-'));
-  const url = new URL(bench.url);
-  const origin = join(bench.server.root, basename(url.pathname));
-  url.pathname = url.pathname.replace(/[^/]+$/, `flight${suffix}.git`);
-  await bench.server.createRepo(`flight${suffix}.git`, origin);
+  const origin = join(bench.server.root, basename(new URL(bench.url).pathname));
+  const url = await bench.server.serve(`flight${suffix}`, origin);
   const served = join(bench.server.root, `flight${suffix}.git`);
   const git = (...args: string[]): string =>
     execFileSync('git', ['-c', 'user.name=B', '-c', 'user.email=b@example.org', ...args], {
@@ -65,16 +63,16 @@ export const flight: Measurement = async (bench, suffix) => {
       encoding: 'utf8',
     }).trim();
   const manager = managerFor({ ...bench, folder });
-  await manager.prefetch(url.href);
+  await manager.prefetch(url);
   const next = git('commit-tree', 'refs/heads/main^{tree}', '-p', 'refs/heads/main', '-m', 'next');
   git('update-ref', 'refs/heads/main', next);
-  const before = bench.server.requests.length;
+  const before = (await bench.server.requests()).length;
   const codes = await Promise.all(
-    Array.from({ length: 20 }, () => checkoutElsewhere(join(folder, 'root'), url.href, next)),
+    Array.from({ length: 20 }, () => checkoutElsewhere(join(folder, 'root'), url, next)),
   );
-  const posts = bench.server.requests
+  const posts = (await bench.server.requests())
     .slice(before)
-    .filter(({ method, url: path }) => method === 'POST' && path.endsWith('git-upload-pack'));
+    .filter(({ method, path }) => method === 'POST' && path.endsWith('git-upload-pack'));
   await manager.close();
   rmSync(folder, { recursive: true, force: true });
   // One fetch by protocol version 2 is two POSTs: the refs, then the pack.

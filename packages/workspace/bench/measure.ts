@@ -1,12 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { startGitServer, startProxy, testRepos } from '@millrace/test-support';
 import { type Bench, type Measurement, median, type Result } from './common.ts';
 import { flight, present, status } from './counts.ts';
 import { fifty } from './many.ts';
 import { namespace } from './namespace.ts';
 import { books, churn } from './scale.ts';
+import { startBenchServer } from './server.ts';
 import { shapeNames, shapeResults, takeTurns } from './shapes.ts';
 
 /** Where to measure: folder, and ending of the metric. */
@@ -65,19 +64,8 @@ export async function measureAll(options: MeasureOptions): Promise<Result[]> {
   const { only, quick, report } = options;
   const wanted = (name: string): boolean =>
     only.length === 0 || only.some((prefix) => name.startsWith(prefix) || prefix.startsWith(`${name}.`));
-  await using server = await startGitServer();
-  await using proxy = await startProxy({ target: server.url });
-  proxy.latency(10);
-  const repos = await testRepos();
-  const names = ['got', 'fastify', 'vite'] as const;
-  const urls: string[] = [];
-  for (const name of names) {
-    const url = new URL(await server.createRepo(`${name}.git`, repos[name]));
-    url.port = String(proxy.port);
-    // The bundles name no HEAD, and the peer clones what HEAD means.
-    execFileSync('git', ['symbolic-ref', 'HEAD', 'refs/heads/main'], { cwd: join(server.root, `${name}.git`) });
-    urls.push(url.href);
-  }
+  await using server = await startBenchServer();
+  const { urls } = server;
   const results: Result[] = [];
   for (const medium of options.media) {
     const [place, suffix] = media[medium];

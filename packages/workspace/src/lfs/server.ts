@@ -126,6 +126,7 @@ export function openLfsServer(services: Services, repo: RepositoryAddress, signa
     if (first.status !== 401 || authorization !== undefined) return first;
     await first.body?.cancel();
     authorization = await ask(operation === 'upload' ? 'push' : 'fetch');
+    signal.throwIfAborted();
     return authorization === undefined ? first : await attempt();
   };
   const batchOf = async (

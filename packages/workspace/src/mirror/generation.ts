@@ -85,7 +85,9 @@ export async function fetchOne(services: Services, fetch: GenerationFetch, resol
   try {
     await fetchSpecs(services, fetch, [specOf(resolved)], false);
   } catch (error) {
-    if (!/cannot lock ref|unable to resolve reference/.test((error as Error).message)) throw error;
+    // The last one is how git says it since 2.50, where updates of refs are batched.
+    const inTheWay = /cannot lock ref|unable to resolve reference|some local refs could not be updated/;
+    if (!inTheWay.test((error as Error).message)) throw error;
     await fetchAll(services, fetch);
   }
 }
