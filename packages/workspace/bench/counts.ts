@@ -67,9 +67,7 @@ export const flight: Measurement = async (bench, suffix) => {
   const next = git('commit-tree', 'refs/heads/main^{tree}', '-p', 'refs/heads/main', '-m', 'next');
   git('update-ref', 'refs/heads/main', next);
   const before = (await bench.server.requests()).length;
-  const codes = await Promise.all(
-    Array.from({ length: 20 }, () => checkoutElsewhere(join(folder, 'root'), url, next)),
-  );
+  const codes = await Promise.all(Array.from({ length: 20 }, () => checkoutElsewhere(join(folder, 'root'), url, next)));
   const posts = (await bench.server.requests())
     .slice(before)
     .filter(({ method, path }) => method === 'POST' && path.endsWith('git-upload-pack'));

@@ -5,10 +5,12 @@ import {
   CorruptRepoError,
   InvalidOptionError,
   LeaseHeldError,
+  RefusedByPolicyError,
   StrategyUnavailableError,
   WorkspaceError,
 } from './errors.ts';
 import { withDiskFull } from './files/disk-full.ts';
+import { gitDirIn } from './host/agent-git-dir.ts';
 import { notify } from './instrumentation.ts';
 import {
   type Borrowed,
@@ -38,6 +40,7 @@ import { templateId } from './template/layers.ts';
 import { touchTemplate } from './template/templates.ts';
 import type { TreeSource } from './template/tree.ts';
 import type { Workspace } from './workspace.ts';
+import { removeWorktree } from './worktree/hub.ts';
 
 /** What a checkout needs of its manager. */
 export interface CheckoutHost {
@@ -105,12 +108,20 @@ function plan(host: CheckoutHost, options: CheckoutOptions): Plan {
     known: (commit, generation) =>
       touchTemplate(services, templateId(services, addresses[0].key, generation, commit, { sparse, lfs })),
   };
-  return { options, want, sparse, lfs, leaseId, strategies: chooseStrategies(host, strategy) };
+  return { options, want, sparse, lfs, leaseId, strategies: chooseStrategies(host, options) };
 }
 
-function chooseStrategies(host: CheckoutHost, wanted: StrategyName | undefined): readonly StrategyName[] {
-  if (wanted === undefined) return host.strategies;
-  if (wanted === 'clone' || host.strategies.includes(wanted)) return [wanted];
+function chooseStrategies(
+  host: CheckoutHost,
+  { strategy: wanted, trusted = false }: CheckoutOptions,
+): readonly StrategyName[] {
+  if (wanted === undefined) return trusted ? host.strategies : host.strategies.filter((name) => name !== 'worktree');
+  if (wanted === 'worktree' && !trusted)
+    throw new RefusedByPolicyError(
+      'trusted',
+      'Worktrees share branches, configuration and hooks with each other; say `trusted: true` if the agent may write all of them',
+    );
+  if (wanted === 'clone' || wanted === 'worktree' || host.strategies.includes(wanted)) return [wanted];
   throw new StrategyUnavailableError(
     `Strategy "${wanted}" does not work here, or is not listed in \`strategies\`; see \`inspect()\``,
   );
@@ -185,11 +196,21 @@ async function makeTree(
     };
     const { branch, identity = services.identity, signal } = options;
     const borrow = async (borrowed: Borrowed): Promise<void> => {
-      booked = { ...booked, submodules: [...(booked.submodules ?? []), borrowed] };
+      booked = { ...booked, awaits: undefined, submodules: [...(booked.submodules ?? []), borrowed] };
       await writeLease(services.root, booked);
       await pin(services.root, booked);
     };
-    const wanted = submoduleRequest(options, { sparse: plan.sparse, identity, signal, borrow });
+    const awaitMirror = async (awaits: string): Promise<void> => {
+      booked = { ...booked, awaits };
+      await writeLease(services.root, booked);
+    };
+    const wanted = submoduleRequest(options, {
+      sparse: plan.sparse,
+      identity,
+      signal,
+      await: awaitMirror,
+      borrow,
+    });
     const made = await strategyNamed(name).make(services, {
       ...source,
       lease: booked,
@@ -227,7 +248,10 @@ async function makeHealed(host: CheckoutHost, plan: Plan, lease: Lease): Promise
     await releaseFolder(services, folder);
     await discard(services.root, folder);
     const booked = await readLease(services.root, lease.leaseId);
-    if (booked !== undefined) await unpin(services.root, booked);
+    if (booked !== undefined) {
+      await removeWorktree(services, booked);
+      await unpin(services.root, booked);
+    }
     await heal(services, plan.want, generation);
     return await supplyAndMake(host, plan, lease);
   }
@@ -257,6 +281,7 @@ async function makeWorkspace(host: CheckoutHost, plan: Plan, started: number): P
       leaseId: lease.leaseId,
       folder: workspaceFolder(services.root, lease.leaseId),
       view: made.view,
+      agent: made.agent ?? gitDirIn(made.view.hostPath),
       pristineIndex: made.pristineIndex,
       borrowFrom: supplied.gitDir,
       format: supplied.format,

@@ -28,7 +28,7 @@ import { admit, prune } from './prune.ts';
 import { checkRefName, checkSparse, isCommitId } from './repository.ts';
 import { makeRoot, rootAt } from './root.ts';
 import type { ResolvedLimits, Services } from './services.ts';
-import { strategyNamed, strategyNames } from './strategies/all.ts';
+import { defaultStrategies, strategyNamed } from './strategies/all.ts';
 import type { StrategyName, StrategyProbe } from './strategy.ts';
 import { templateIdOf } from './template/layers.ts';
 import { listShelves, restock } from './template/pool.ts';
@@ -117,7 +117,7 @@ async function start(services: Services, options: WorkspaceManagerOptions): Prom
     );
   }
   await sweep(services);
-  const names = options.strategies ?? strategyNames;
+  const names = options.strategies ?? defaultStrategies;
   const probes = await Promise.all(names.map((name) => strategyNamed(name).probe(services)));
   const strategies = probes.filter((probe) => probe.available).map((probe) => probe.strategy);
   if (strategies.length === 0)

@@ -14,6 +14,7 @@ import { moveWorkingTree, statusEntries, treeOf, writeWorkingTree } from './host
 import type { Lease } from './lease/lease.ts';
 import type { TreeView } from './overlay/mounts.ts';
 import { runProcess } from './process.ts';
+import { checkWorkspace } from './quota.ts';
 import { checkRefName, parseRepository } from './repository.ts';
 import type {
   BundleOptions,
@@ -214,7 +215,10 @@ export function liveWorkspace(parts: LiveWorkspaceParts): Workspace {
     patch: (options = {}) => onHost((host) => readDiff(parts, host, { format: 'binary', ...options })),
     commitAll: (options: string | CommitOptions): Promise<Commit | undefined> => {
       const commit = typeof options === 'string' ? { message: options } : options;
-      return onHost((host) => commitWorkingTree(host, commit, identity, rulesOf(undefined)));
+      return onHost(async (host) => {
+        await checkWorkspace(context.services, lease.leaseId);
+        return await commitWorkingTree(host, commit, identity, rulesOf(undefined));
+      });
     },
     bundle: (options: BundleOptions) => onHost((host) => writeBundle(host, branch, rulesOf(options.rules), options)),
     push: (options: PushOptions = {}): Promise<PushResult> =>

@@ -151,6 +151,11 @@ export interface CheckoutOptions extends Cancellable {
   readonly identity?: Identity;
   /** Strategy to use, no other. @default the best that works here */
   readonly strategy?: StrategyName;
+  /**
+   * The agent may write in what its siblings share: needed for the strategy `worktree`, in which all worktrees of a
+   * repository have branches, configuration, hooks and objects in common. @default false
+   */
+  readonly trusted?: boolean;
   /** Who it is booked to, for quotas. */
   readonly tenant?: string;
   /**

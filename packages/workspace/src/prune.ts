@@ -1,20 +1,22 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskFullError } from './errors.ts';
-import { freeBytes, type Usage, usageOf } from './files/disk-usage.ts';
+import { freeBytes, usageOf } from './files/disk-usage.ts';
 import { orMissing } from './files/record.ts';
 import { type EvictedEvent, notify } from './instrumentation.ts';
-import { borrowsFrom, listLeases, workspaceFolder } from './lease/lease.ts';
+import { borrowsFrom, listLeases } from './lease/lease.ts';
 import { sweep } from './lease/remove.ts';
 import { evictLfsObject, forgetCommits, listLfsObjects } from './lfs/store.ts';
 import type { PruneReport } from './manager.ts';
 import { evictMirror } from './mirror/evict.ts';
 import { maintain } from './mirror/maintenance.ts';
 import { generationPath, mirrorFolder, readMirror, recordPath } from './mirror/record.ts';
+import { checkTenant, overQuota } from './quota.ts';
 import { discard } from './root.ts';
 import type { Services } from './services.ts';
 import { evictShelf, listShelves } from './template/pool.ts';
 import { evictTemplate, listTemplates } from './template/templates.ts';
+import { dropIdleHubs } from './worktree/hub.ts';
 
 /** Something that may go, with the time of its last use. */
 interface Candidate {
@@ -105,22 +107,6 @@ async function makeRoom(services: Services): Promise<Room> {
   });
 }
 
-/** What a workspace's owner has added to it. */
-export function workspaceUsage(services: Services, leaseId: string): Promise<Usage> {
-  return usageOf(workspaceFolder(services.root, leaseId));
-}
-
-async function overQuota(services: Services): Promise<readonly string[]> {
-  const { workspaceBytes, workspaceInodes } = services.limits;
-  if (!Number.isFinite(workspaceBytes) && !Number.isFinite(workspaceInodes)) return [];
-  const over: string[] = [];
-  for (const { leaseId } of await listLeases(services.root)) {
-    const usage = await workspaceUsage(services, leaseId);
-    if (usage.bytes > workspaceBytes || usage.inodes > workspaceInodes) over.push(leaseId);
-  }
-  return over;
-}
-
 /** Generations that were replaced and that no lease, template or pool member borrows from any more. */
 async function dropOldGenerations(services: Services): Promise<void> {
   const { root } = services;
@@ -162,6 +148,7 @@ export async function prune(services: Services, signal?: AbortSignal): Promise<P
     signal?.throwIfAborted();
     await maintain(services, key, signal);
     await forgetCommits(services, key);
+    await dropIdleHubs(services, key);
   }
   const room = await makeRoom(services);
   return {
@@ -172,24 +159,6 @@ export async function prune(services: Services, signal?: AbortSignal): Promise<P
     freedBytes: room.freed,
     overQuota: await overQuota(services),
   };
-}
-
-async function checkTenant(services: Services, tenant: string): Promise<void> {
-  const { tenantBytes, tenantInodes } = services.limits;
-  if (!Number.isFinite(tenantBytes) && !Number.isFinite(tenantInodes)) return;
-  let [bytes, inodes] = [0, 0];
-  for (const lease of await listLeases(services.root)) {
-    if (lease.tenant !== tenant) continue;
-    const usage = await workspaceUsage(services, lease.leaseId);
-    bytes += usage.bytes;
-    inodes += usage.inodes;
-  }
-  if (bytes > tenantBytes || inodes > tenantInodes) {
-    throw new DiskFullError(
-      `Tenant ${tenant} uses ${bytes} bytes in ${inodes} files; its quota is used up. Dispose workspaces first`,
-      { retryAfter: 30_000 },
-    );
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** How a working tree comes to be, best first. */
-export type StrategyName = 'overlay' | 'snapshot' | 'pool' | 'clone';
+export type StrategyName = 'overlay' | 'snapshot' | 'pool' | 'clone' | 'worktree';
 
 /** What the probe at start found out about one strategy. */
 export interface StrategyProbe {

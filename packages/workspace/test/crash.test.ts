@@ -37,14 +37,14 @@ async function overlayWorks(): Promise<boolean> {
   return (await it.manager({ strategies: ['overlay', 'clone'] }).inspect()).strategies[0]?.available === true;
 }
 
-const strategies: readonly StrategyName[] = (await overlayWorks()) ? ['overlay', 'pool'] : ['clone', 'pool'];
+const strategies: readonly StrategyName[] = [(await overlayWorks()) ? 'overlay' : 'clone', 'pool', 'worktree'];
 
 describe.each(strategies)('kill -9 of a manager with strategy %s', async (strategy) => {
   const all = await stepsOf(strategy);
   // Steps that strategies share are died at once, with the first of them; `npm run test:stress` dies everywhere.
   const steps =
-    strategy === 'pool' && process.env.MILLRACE_STRESS !== '1'
-      ? all.filter((step) => /^(pool|remove)/.test(step))
+    strategy !== strategies[0] && process.env.MILLRACE_STRESS !== '1'
+      ? all.filter((step) => (strategy === 'pool' ? /^(pool|remove)/ : /^(worktree|remove)/).test(step))
       : all;
 
   test('there are steps to die at', () => {

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { programOf } from '@millrace/test-support';
 import { expect, test } from 'vitest';
 import { managerOf, setup, sh } from './support/lfs-setup.ts';
@@ -40,11 +41,15 @@ test.skipIf(real === undefined)(
     expect((await workspace.push()).status).toBe('pushed');
     // Somebody else's git-lfs gets everything from the server.
     const elsewhere = join(it.folder, 'elsewhere');
-    const options = { env: { ...env, HOME: it.folder }, encoding: 'utf8' } as const;
-    execFileSync('git', ['-c', 'filter.lfs.smudge=', 'clone', '--quiet', '--branch=agent/1', repo, elsewhere], options);
-    execFileSync('git', ['lfs', 'pull'], { ...options, cwd: elsewhere });
+    // Not synchronous: the server lives in this process.
+    const outside = (cwd: string, ...args: string[]): Promise<unknown> =>
+      promisify(execFile)('git', args, { cwd, env: { ...env, HOME: it.folder } });
+    const skip = ['-c', 'filter.lfs.smudge=', '-c', 'filter.lfs.process='];
+    await outside(it.folder, ...skip, 'clone', '--quiet', '--branch=agent/1', repo, elsewhere);
+    await outside(elsewhere, 'lfs', 'install', '--local');
+    await outside(elsewhere, 'lfs', 'pull');
     expect(readFileSync(join(elsewhere, 'made.bin')).equals(made)).toBe(true);
     expect(readFileSync(join(elsewhere, 'big.bin')).equals(content)).toBe(true);
-    execFileSync('git', ['lfs', 'fsck'], { ...options, cwd: elsewhere });
+    await outside(elsewhere, 'lfs', 'fsck');
   },
 );

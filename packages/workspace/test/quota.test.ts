@@ -50,13 +50,17 @@ test('what somebody works on is not evicted, however full it is', async () => {
   expect((await workspace.exec('cat', ['readme.md'])).stdout).toBe('hello\n');
 });
 
-test('prune says which workspaces are too large', async () => {
+test('prune says which workspaces are too large, and they are not committed', async () => {
   await using it = fixture();
   const manager = it.manager({ limits: { workspaceBytes: MEBIBYTE, freeBytes: 0 } });
   await using small = await manager.checkout({ repo: it.origin, leaseId: 'small' });
   await using large = await manager.checkout({ repo: it.origin, leaseId: 'large' });
   await large.exec('dd', ['if=/dev/zero', 'of=big', 'bs=1M', 'count=2']);
   expect((await manager.prune()).overQuota).toEqual(['large']);
+  await expect(large.commitAll('Too much')).rejects.toMatchObject({ code: 'ERR_WORKSPACE_DISK_FULL' });
+  await large.exec('rm', ['big']);
+  await large.exec('touch', ['little']);
+  expect((await large.commitAll('Little'))?.sha).toMatch(/^[0-9a-f]{40}$/);
   expect((await small.status()).clean).toBe(true);
 });
 

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startGitServer } from '@millrace/test-support';
 import { describe, expect, test } from 'vitest';
+import { buildManager } from '../src/create-manager.ts';
 import type { RefusedByPolicyError, StrategyName } from '../src/index.ts';
 import { type Fixture, fixture, git } from './support/fixture.ts';
 import { expectNothingLeft } from './support/nothing-left.ts';
@@ -61,6 +63,29 @@ test('what a submodule borrows is kept from an eviction while the workspace live
   expect(exitCode).toBe(0);
   await workspace.dispose();
   expect((await manager.prune()).evictedMirrors).toBe(2);
+});
+
+test('the mirror of a submodule is booked before it is borrowed from: an eviction in between leaves it', async () => {
+  await using it = fixture();
+  await using library = fixture({ 'library.txt': 'library\n' });
+  link(it, 'library', library.origin, git(library.author, 'rev-parse', 'HEAD'));
+  const child = join(import.meta.dirname, 'support/evict-child.ts');
+  const [unheld, goOn] = [join(it.folder, 'unheld'), join(it.folder, 'go-on')];
+  writeFileSync(goOn, '');
+  const evictions: (number | null)[] = [];
+  const manager = buildManager(
+    { root: it.root, allowedProtocols: ['file'], limits: { freeBytes: 0 }, strategies: ['clone'] },
+    (step) => {
+      if (step !== 'submodule:supplied') return;
+      const args = ['--conditions=@millrace/source', '--import', 'tsx', child, it.root, unheld, goOn, 'none'];
+      evictions.push(spawnSync(process.execPath, args).status);
+    },
+  );
+  await using workspace = await manager.checkout({ repo: it.origin, submodules: true });
+  expect(evictions).toEqual([0]);
+  expect(readFileSync(join(workspace.path, 'library/library.txt'), 'utf8')).toBe('library\n');
+  expect((await manager.inspect()).mirrors).toHaveLength(2);
+  await manager.close();
 });
 
 test('relative addresses start at the repository, other hosts have to be allowed', async () => {

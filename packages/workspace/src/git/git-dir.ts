@@ -34,7 +34,8 @@ export function quoted(value: string): string {
   return `"${value.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n')}"`;
 }
 
-function configText(spec: GitDirSpec): string {
+/** The configuration of a repository of ours. */
+export function configText(spec: Omit<GitDirSpec, 'borrowFrom' | 'commit'>): string {
   const lines = [
     '[core]',
     `\trepositoryformatversion = ${spec.format === 'sha256' ? 1 : 0}`,
@@ -70,7 +71,8 @@ export function conePatterns(sparse: readonly string[]): string {
   return `${[...lines, ...sparse.map((directory) => `/${directory}/`)].join('\n')}\n`;
 }
 
-async function writeAt(gitDir: string, name: string, text: string): Promise<void> {
+/** Writes a file below a git directory. */
+export async function writeAt(gitDir: string, name: string, text: string): Promise<void> {
   const path = join(gitDir, name);
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, text);

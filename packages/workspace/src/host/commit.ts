@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeBeneath } from '../files/beneath.ts';
 import { tellAgentLfs } from '../lfs/publish.ts';
 import type { Commit, CommitOptions, Identity } from '../workspace.ts';
-import { readAgentHead } from './agent-git-dir.ts';
+import { type AgentFolder, readAgentHead } from './agent-git-dir.ts';
 import type { HostRepository } from './host-repository.ts';
 import { importAgentCommits } from './import.ts';
 import { checkRules, type ResolvedRules } from './rules.ts';
@@ -31,24 +31,30 @@ function dates(date: string): Record<string, string> {
  * The index fits, because it describes the same working tree.
  */
 async function tellAgent(host: HostRepository, commit: string, parent: string, signal?: AbortSignal): Promise<void> {
-  const { view, folder } = host.context;
-  const tree = view.hostPath;
-  const agent = await readAgentHead(tree);
-  if (agent === undefined || (agent.commit !== undefined && agent.commit !== parent)) return;
+  const { agent, folder } = host.context;
+  const head = await readAgentHead(agent);
+  if (head === undefined || (head.commit !== undefined && head.commit !== parent)) return;
+  const write = (
+    { root, names }: AgentFolder,
+    below: readonly string[],
+    data: Buffer | string,
+    time?: Date,
+  ): Promise<void> => writeBeneath(root, [...names, ...below], data, time);
   const outgoing = join(folder, 'outgoing');
   await mkdir(outgoing, { recursive: true });
   const args = ['pack-objects', '--revs', '--quiet', join(outgoing, 'pack')];
   const name = await host.text({ what: 'Packing a commit', args, input: `${commit}\n--not\n${parent}\n`, signal });
   for (const ending of ['pack', 'idx']) {
     const data = await readFile(join(outgoing, `pack-${name}.${ending}`));
-    await writeBeneath(tree, ['.git', 'objects', 'pack', `pack-${name}.${ending}`], data);
+    await write(agent.common, ['objects', 'pack', `pack-${name}.${ending}`], data);
   }
   await rm(outgoing, { recursive: true, force: true });
   await tellAgentLfs(host, commit, parent, signal);
   const index = join(host.gitDir, 'index');
   // The time stays: git compares the files' times with it to tell what may have changed since.
-  await writeBeneath(tree, ['.git', 'index'], await readFile(index), (await stat(index)).mtime);
-  await writeBeneath(tree, ['.git', ...(agent.ref?.split('/') ?? ['HEAD'])], `${commit}\n`);
+  await write(agent.own, ['index'], await readFile(index), (await stat(index)).mtime);
+  if (head.ref === undefined) await write(agent.own, ['HEAD'], `${commit}\n`);
+  else await write(agent.common, head.ref.split('/'), `${commit}\n`);
 }
 
 /** Commits what is uncommitted on top of the agent's own commits; undefined when there is nothing. */

@@ -10,6 +10,7 @@ import type { TreeView } from '../overlay/mounts.ts';
 import type { ProcessResult } from '../process.ts';
 import { discard } from '../root.ts';
 import type { Services } from '../services.ts';
+import type { AgentGitDir } from './agent-git-dir.ts';
 
 /** What the host knows of a workspace, from its own records, never from what lies in the workspace. */
 export interface HostContext {
@@ -19,6 +20,8 @@ export interface HostContext {
   readonly folder: string;
   /** The agent's working tree. */
   readonly view: TreeView;
+  /** The agent's git directory. */
+  readonly agent: AgentGitDir;
   /** Index of the pristine tree. */
   readonly pristineIndex: string;
   /** Generation whose objects are borrowed. */

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RefusedByPolicyError, WorkspaceError } from '../errors.ts';
 import { readBeneath } from '../files/beneath.ts';
@@ -16,9 +16,12 @@ async function receiveObjects(
   rules: ResolvedRules,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { view, services } = host.context;
-  const tree = view.hostPath;
-  const files = await listObjectFiles(tree);
+  const { agent, services } = host.context;
+  if (agent.shared !== undefined) {
+    return await appendFile(join(incoming, 'objects', 'info', 'alternates'), `${agent.shared}\n`);
+  }
+  const { root, names: start } = agent.common;
+  const files = await listObjectFiles(agent.common);
   if (files.length > MAX_OBJECT_FILES) {
     throw new RefusedByPolicyError(
       'size',
@@ -28,10 +31,10 @@ async function receiveObjects(
   let room = rules.maxBytes;
   for (const { kind, names } of files) {
     signal?.throwIfAborted();
-    const data = await readBeneath(tree, names, room);
+    const data = await readBeneath(root, names, room);
     if (data === undefined) continue;
     room -= data.length;
-    if (kind === 'loose') await receiveLoose(incoming, names, data);
+    if (kind === 'loose') await receiveLoose(incoming, names.slice(start.length), data);
     else {
       const args = ['index-pack', '--stdin', '--fix-thin'];
       await services.git.run({ what: 'Reading the pack of an agent', gitDir: incoming, args, input: data, signal });
@@ -40,7 +43,7 @@ async function receiveObjects(
 }
 
 async function receiveLoose(incoming: string, names: readonly string[], data: Buffer): Promise<void> {
-  const path = join(incoming, ...names.slice(1));
+  const path = join(incoming, ...names);
   await mkdir(join(path, '..'), { recursive: true });
   await writeFile(path, data);
 }
@@ -49,7 +52,12 @@ async function receiveLoose(incoming: string, names: readonly string[], data: Bu
  * Moves what belongs to the tip, and nothing else, into the host's repository. `index-pack` computes each id from the
  * content and checks each object as fsck does; then every object of the new history must be there.
  */
-async function acceptHistory(host: HostRepository, incoming: string, tip: string, signal?: AbortSignal): Promise<void> {
+async function acceptHistory(
+  host: HostRepository,
+  incoming: string,
+  { tip, maxBytes }: { readonly tip: string; readonly maxBytes: number },
+  signal?: AbortSignal,
+): Promise<void> {
   const { base, services } = host.context;
   const known = [...new Set([base, await host.tip()])];
   const pack = await services.git.run({
@@ -60,6 +68,8 @@ async function acceptHistory(host: HostRepository, incoming: string, tip: string
     maxOutput: 1024 * 1024 * 1024,
     signal,
   });
+  if (pack.stdout.length > maxBytes)
+    throw new RefusedByPolicyError('size', `The new commits have ${pack.stdout.length} bytes; ${maxBytes} are allowed`);
   await host.run({
     what: 'Checking the commits of an agent',
     args: ['index-pack', '--stdin', '--fix-thin', '--strict'],
@@ -85,12 +95,12 @@ export async function importAgentCommits(
   signal?: AbortSignal,
 ): Promise<string> {
   const tip = await host.tip();
-  const agent = (await readAgentHead(host.context.view.hostPath))?.commit;
+  const agent = (await readAgentHead(host.context.agent))?.commit;
   if (agent === undefined || agent === tip) return tip;
   try {
     await withIncoming(host, async (incoming) => {
       await receiveObjects(host, incoming, rules, signal);
-      await acceptHistory(host, incoming, agent, signal);
+      await acceptHistory(host, incoming, { tip: agent, maxBytes: rules.maxBytes }, signal);
     });
   } catch (error) {
     if (error instanceof RefusedByPolicyError || !(error instanceof WorkspaceError)) throw error;

@@ -35,6 +35,8 @@ export interface Lease {
   readonly template: string | undefined;
   /** True when it uses large files of the mirror's store. */
   readonly lfs?: boolean;
+  /** Mirror of the submodule that is being brought, before it is known what will be borrowed of it. */
+  readonly awaits?: string | undefined;
   /** What its submodules borrow. */
   readonly submodules?: readonly Borrowed[] | undefined;
 }
@@ -120,6 +122,11 @@ export function deleteLease(root: Root, leaseId: string): Promise<void> {
 export function borrowedBy({ mirrorKey, generation, commit, submodules = [] }: Lease): readonly Borrowed[] {
   const base = generation === undefined || commit === undefined ? [] : [{ mirrorKey, generation, commit }];
   return [...base, ...submodules];
+}
+
+/** True when a lease uses a mirror, or is about to. */
+export function usesMirror(lease: Lease, key: string): boolean {
+  return lease.mirrorKey === key || lease.awaits === key || borrowsFrom(lease, key);
 }
 
 /** True when a lease borrows from a mirror, or from one generation of it. */

@@ -7,6 +7,7 @@ import { type DisposedEvent, notify } from '../instrumentation.ts';
 import { restoreHiddenMirrors } from '../mirror/evict.ts';
 import { discard } from '../root.ts';
 import type { Services } from '../services.ts';
+import { removeWorktree } from '../worktree/hub.ts';
 import {
   deleteLease,
   isOver,
@@ -32,6 +33,7 @@ export async function removeLease(services: Services, lease: Lease, reason: Disp
   services.step('remove:released');
   await discard(root, folder);
   services.step('remove:discarded');
+  await removeWorktree(services, lease);
   await unpin(root, lease);
   services.step('remove:unpinned');
   await deleteLease(root, lease.leaseId);

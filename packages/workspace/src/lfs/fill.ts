@@ -11,7 +11,7 @@ import type { TreeSource } from '../template/tree.ts';
 import { type LfsFile, listLfsFiles } from './listed.ts';
 import type { LfsPointer } from './pointer.ts';
 import { receiveObjects } from './remote.ts';
-import { addObject, lfsFolder, linkStore, missingObjects, placeObjects } from './store.ts';
+import { addObject, lfsFolder, linkStore, missingObjects, placeObjects, type TreePlace } from './store.ts';
 
 /** How large files are brought. */
 export interface LfsSource {
@@ -100,14 +100,14 @@ const TRIES = 5;
 /** Writes the large files over their pointers, in a tree that git has just written and that nobody else uses yet. */
 export async function fillLfs(
   services: Services,
-  tree: string,
+  place: TreePlace,
   source: LfsTreeSource,
   signal?: AbortSignal,
 ): Promise<void> {
   const { key } = source.supply.address;
   for (let tries = 0; tries < TRIES; tries += 1) {
     const files = await ensureLfs(services, source, signal);
-    if (await placeObjects(services, key, tree, files)) return;
+    if (await placeObjects(services, key, place, files)) return;
   }
   throw new LfsObjectNotFoundError('The large files are evicted as fast as they come; raise `limits.rootBytes`');
 }

@@ -60,14 +60,15 @@ async function fromAgent(
       'file-size',
       `The large file ${pointer.oid} has ${pointer.size} bytes; ${maxFileBytes} are allowed`,
     );
-  const names = ['.git', 'lfs', 'objects', ...objectNames(pointer.oid)];
-  const content = await readBeneath(host.context.view.hostPath, names, pointer.size);
+  const { root, names } = host.context.agent.common;
+  const below = ['lfs', 'objects', ...objectNames(pointer.oid)];
+  const content = await readBeneath(root, [...names, ...below], pointer.size);
   if (content === undefined) return undefined;
   const lfs = join(host.gitDir, 'lfs');
   const copy = join(lfs, `${pointer.oid}.incoming`);
   await mkdir(lfs, { recursive: true });
   await rm(copy, { force: true });
-  await saveChecked([content] as unknown as AsyncIterable<Uint8Array>, pointer, copy);
+  await saveChecked([content], pointer, copy);
   await addObject(lfs, pointer.oid, copy);
   return objectPath(lfs, pointer.oid);
 }
@@ -109,7 +110,8 @@ export async function tellAgentLfs(
   if (host.context.lfs === undefined) return;
   for (const pointer of await newPointers(host, commit, parent, signal)) {
     const path = await onHost(host, pointer);
-    const names = ['.git', 'lfs', 'objects', ...objectNames(pointer.oid)];
-    if (path !== undefined) await writeBeneath(host.context.view.hostPath, names, await readFile(path));
+    const { root, names } = host.context.agent.common;
+    const place = [...names, 'lfs', 'objects', ...objectNames(pointer.oid)];
+    if (path !== undefined) await writeBeneath(root, place, await readFile(path));
   }
 }

@@ -66,16 +66,26 @@ export async function addObject(lfs: string, oid: string, from: string): Promise
   await rename(from, path);
 }
 
+/** A working tree and its git directory, on one file system. */
+export interface TreePlace {
+  readonly tree: string;
+  readonly gitDir: string;
+}
+
 /** Copies at a time. */
 const COPIES = 4;
 
 /** Replaces one pointer in a tree by its content. Copied, by reference where the file system can, never linked. */
-async function placeOne(lfs: string, tree: string, file: LfsPointer & { readonly path: string }): Promise<boolean> {
+async function placeOne(
+  lfs: string,
+  { tree, gitDir }: TreePlace,
+  file: LfsPointer & { readonly path: string },
+): Promise<boolean> {
   const path = join(tree, file.path);
   const info = await lstat(path).catch(orMissing);
   // Not in this layer, or not what git wrote of the pointer.
   if (!info?.isFile() || info.size >= POINTER_BYTES) return true;
-  const copy = join(tree, '.git', `lfs-${file.oid}-${info.ino}`);
+  const copy = join(gitDir, `lfs-${file.oid}-${info.ino}`);
   try {
     await copyFile(objectPath(lfs, file.oid), copy, constants.COPYFILE_FICLONE);
   } catch (error) {
@@ -91,12 +101,12 @@ async function placeOne(lfs: string, tree: string, file: LfsPointer & { readonly
 export async function placeObjects(
   services: Services,
   key: string,
-  tree: string,
+  place: TreePlace,
   files: readonly (LfsPointer & { readonly path: string })[],
 ): Promise<boolean> {
   const lfs = lfsFolder(services.root, key);
   const limit = pLimit(COPIES);
-  const placed = await Promise.all(files.map((file) => limit(() => placeOne(lfs, tree, file))));
+  const placed = await Promise.all(files.map((file) => limit(() => placeOne(lfs, place, file))));
   return !placed.includes(false);
 }
 

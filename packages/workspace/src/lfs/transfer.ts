@@ -26,7 +26,7 @@ async function* fromNetwork(
  * @throws {LfsCorruptError} when it has other bytes, or another number of them
  */
 export async function saveChecked(
-  content: AsyncIterable<Uint8Array>,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   { oid, size }: LfsPointer,
   path: string,
 ): Promise<void> {

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evict, HIDDEN } from '../eviction.ts';
 import { orMissing } from '../files/record.ts';
-import { borrowsFrom, listLeases } from '../lease/lease.ts';
+import { listLeases, usesMirror } from '../lease/lease.ts';
 import { discard } from '../root.ts';
 import type { Services } from '../services.ts';
 import { evictableMirror, withMirrorLock } from './mirrors.ts';
@@ -13,10 +13,7 @@ async function isMirrorHeld({ root }: Services, key: string): Promise<boolean> {
   const borrowed = await Promise.all(
     [root.templates, root.pool].map((folder) => readdir(join(folder, key)).catch(orMissing)),
   );
-  return (
-    leases.some((lease) => lease.mirrorKey === key || borrowsFrom(lease, key)) ||
-    borrowed.some((names) => (names?.length ?? 0) > 0)
-  );
+  return leases.some((lease) => usesMirror(lease, key)) || borrowed.some((names) => (names?.length ?? 0) > 0);
 }
 
 /**

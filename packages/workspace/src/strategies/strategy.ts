@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { writeHead } from '../git/git-dir.ts';
+import type { AgentGitDir } from '../host/agent-git-dir.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { TreeView } from '../overlay/mounts.ts';
 import type { Services } from '../services.ts';
@@ -30,6 +31,8 @@ export interface Made {
   readonly warm: boolean;
   /** Index of the pristine tree, which nobody but the host may write; the strategy says where it is. */
   readonly pristineIndex: string;
+  /** Where the agent's git directory is. @default `.git` in the tree */
+  readonly agent?: AgentGitDir;
 }
 
 /** One way to make a working tree. */

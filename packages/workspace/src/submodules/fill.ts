@@ -23,6 +23,8 @@ export interface SubmoduleRequest {
   readonly sparse: readonly string[];
   readonly identity: Identity;
   readonly signal?: AbortSignal | undefined;
+  /** Books a mirror before it is looked for, so that nobody evicts it meanwhile. */
+  readonly await: (mirrorKey: string) => Promise<void>;
   /** Books and pins what is borrowed, before it is used. */
   readonly borrow: (borrowed: Borrowed) => Promise<void>;
 }
@@ -49,6 +51,7 @@ async function makePlace(tree: string, path: string): Promise<string> {
 async function writeFiles(services: Services, place: string, want: Want, request: SubmoduleRequest): Promise<Supply> {
   const supplied = await supply(services, want);
   const { address } = supplied;
+  services.step('submodule:supplied');
   await request.borrow({ mirrorKey: address.key, generation: supplied.generation, commit: supplied.commit });
   const head = { origin: address.url, identity: request.identity };
   await buildTree(services, place, { supply: supplied, sparse: [] }, head, want.signal);
@@ -65,6 +68,7 @@ async function fillOne(
   const { signal } = request;
   const want: Want = { addresses: [address], ref: commit, maxAgeMs: 0, partial: false, signal };
   const place = await makePlace(tree, path);
+  await request.await(address.key);
   const generation = (await readMirror(services.root, address.key))?.generation;
   const supplied = await writeFiles(services, place, want, request).catch(async (error: unknown) => {
     if (!(error instanceof CorruptRepoError) || generation === undefined) throw error;

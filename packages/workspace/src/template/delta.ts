@@ -101,7 +101,7 @@ export async function buildLayer(
     signal,
   });
   await overlays.release(folder);
-  if (wantsLfs(source)) await fillLfs(services, upper, source, signal);
+  if (wantsLfs(source)) await fillLfs(services, { tree: upper, gitDir: join(upper, '.git') }, source, signal);
   // Only what the layer itself holds is settled: the files below belong to the base, which nobody changes.
   await settleIndex(upper, join(upper, '.git', 'index'), supply.format);
   await rm(join(folder, 'tree'), { recursive: true });

@@ -30,11 +30,22 @@ export async function buildTree(
   head: Pick<GitDirSpec, 'branch' | 'origin' | 'upstream' | 'identity'>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { supply } = source;
   const gitDir = join(tree, '.git');
-  if (supply.partial) await fillIn(services, source, signal);
   await makeGitDir(gitDir, { ...head, ...headOf(services, source) });
   services.step('tree:git-dir');
+  await writeFiles(services, tree, gitDir, source, signal);
+}
+
+/** Writes the files of a commit into a tree whose git directory is there, and settles the index. */
+export async function writeFiles(
+  services: Services,
+  tree: string,
+  gitDir: string,
+  source: TreeSource,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { supply } = source;
+  if (supply.partial) await fillIn(services, source, signal);
   await services.git.run({
     what: `Writing the files of ${supply.commit}`,
     gitDir,
@@ -43,6 +54,6 @@ export async function buildTree(
     signal,
   });
   services.step('tree:written');
-  if (wantsLfs(source)) await fillLfs(services, tree, source, signal);
+  if (wantsLfs(source)) await fillLfs(services, { tree, gitDir }, source, signal);
   await settleIndex(tree, join(gitDir, 'index'), supply.format);
 }

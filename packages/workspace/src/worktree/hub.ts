@@ -53,7 +53,10 @@ async function checkBranchIsFree(hub: string, branch: string): Promise<void> {
   for (const name of (await readdir(join(hub, 'worktrees')).catch(orMissing)) ?? []) {
     const head = await readFile(join(hub, 'worktrees', name, 'HEAD'), 'utf8').catch(orMissing);
     if (head?.trim() === `ref: refs/heads/${branch}`)
-      throw new RefusedByPolicyError('branch-in-use', `Branch ${branch} is checked out in worktree ${name}; take another`);
+      throw new RefusedByPolicyError(
+        'branch-in-use',
+        `Branch ${branch} is checked out in worktree ${name}; take another`,
+      );
   }
 }
 
@@ -106,7 +109,8 @@ export async function removeWorktree(services: Services, lease: Lease): Promise<
 /** Removes the hubs of a mirror in which nobody has a worktree: nothing is in them that somebody could miss. */
 export async function dropIdleHubs(services: Services, key: string): Promise<void> {
   const folder = mirrorFolder(services.root, key);
-  for (const name of await readdir(folder).then((names) => names.filter((one) => /^hub-\d+\.git$/.test(one)))) {
+  const names = (await readdir(folder).catch(orMissing)) ?? [];
+  for (const name of names.filter((one) => /^hub-\d+\.git$/.test(one))) {
     await withHub(services, key, async () => {
       const generation = Number.parseInt(name.slice('hub-'.length), 10);
       const leases = await listLeases(services.root);

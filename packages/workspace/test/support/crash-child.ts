@@ -27,6 +27,7 @@ const workspace = await manager.checkout({
   branch: 'agent/1',
   leaseId: 'run-1',
   strategy: strategy as StrategyName,
+  trusted: strategy === 'worktree',
 });
 writeFileSync(join(workspace.path, 'x.txt'), 'x\n');
 await workspace.commitAll({ message: 'X', date: new Date(1_700_000_000_000) });
