@@ -38,9 +38,18 @@ export function createOpened(options: OpenOptions): Opened {
   let closed = false;
 
   async function open(): Promise<QueueStorage> {
-    adapter = await options.adapter();
-    const storage = await adapter.open({ queue, clock, random: options.random });
-    await options.prepare(storage);
+    const fresh = await options.adapter();
+    let storage: QueueStorage | undefined;
+    try {
+      storage = await fresh.open({ queue, clock, random: options.random });
+      await options.prepare(storage);
+    } catch (error) {
+      // The next try makes an adapter of its own: what this one has opened would be left behind. Why it failed is what counts.
+      await storage?.close().catch(() => undefined);
+      if (options.owned) await fresh.close().catch(() => undefined);
+      throw error;
+    }
+    adapter = fresh;
     return storage;
   }
 

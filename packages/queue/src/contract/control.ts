@@ -160,7 +160,7 @@ export interface ControlOperations {
   readonly putSchedule: Operation<{ readonly schedule: ScheduleRecord }, ScheduleRecord>;
   readonly removeSchedule: Operation<{ readonly key: string }, boolean>;
   readonly schedules: Operation<{ readonly keys?: readonly string[] }, readonly ScheduleRecord[]>;
-  /** Compare-and-set on `expectedNextAt`: enqueues `jobs` and moves on to `nextAt`, or answers false and does nothing. */
+  /** Compare-and-set on `expectedNextAt`: enqueues `jobs` and moves on to `nextAt`, or answers false and does nothing; so too when the queue is too full for all of them. */
   readonly fireSchedule: Operation<
     {
       readonly key: string;

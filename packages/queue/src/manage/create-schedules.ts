@@ -2,7 +2,7 @@ import { Cron } from 'croner';
 import { type Awaitable, gather } from '../awaitable.ts';
 import type { Clock } from '../clock.ts';
 import type { NewJob, ScheduleRecord } from '../contract/index.ts';
-import { InvalidOptionError } from '../errors.ts';
+import { InvalidOptionError, QueueFullError } from '../errors.ts';
 import type { Jobs } from '../job.ts';
 import type { Opened } from '../opened.ts';
 import { type JobMaker, makeJob } from '../produce/new-job.ts';
@@ -24,9 +24,21 @@ interface Template {
 
 /** Most instants that `missed: 'all'` makes up for in one firing. */
 const mostMissed = 1_000;
+/** Milliseconds after which a schedule is tried again that a full queue has refused. */
+const roomAfter = 1_000;
+
+/** Instants to run, and the one that comes after them. */
+interface Due {
+  readonly instants: readonly number[];
+  readonly nextAt: number | undefined;
+}
 
 /** Creates `queue.schedules`. */
 export function createSchedules(opened: Opened, maker: JobMaker, clock: Clock): ScheduleKeeper {
+  /** Keys that the queue had no room for, and until when (monotonic) this process leaves them alone: it hears of them with every answer. */
+  const held = new Map<string, number>();
+  const mayFire = (key: string): boolean => (held.get(key) ?? Number.NEGATIVE_INFINITY) <= clock.monotonic();
+
   /** @throws whatever the definition says about the payload, so that a bad schedule fails when it is made and not at night */
   async function toRecord(key: string, schedule: ScheduleOptions<Jobs>): Promise<ScheduleRecord> {
     if (!/^[\w.:-]{1,100}$/.test(key)) {
@@ -49,11 +61,30 @@ export function createSchedules(opened: Opened, maker: JobMaker, clock: Clock): 
   async function fireOne(schedule: ScheduleRecord, now: number): Promise<void> {
     const { key, nextAt: expectedNextAt } = schedule;
     if (expectedNextAt === undefined || expectedNextAt > now) return;
-    const { instants, nextAt } = dueInstants(schedule, expectedNextAt, now);
+    const due = dueInstants(schedule, expectedNextAt, now);
+    const [first, second] = due.instants;
+    // A queue that has no room for all that was missed may have some for the oldest.
+    const tries = first === undefined || second === undefined ? [due] : [due, { instants: [first], nextAt: second }];
+    for (const one of tries) {
+      if ((await fireInstants(schedule, expectedNextAt, one)) || !(await isStillDue(key, expectedNextAt))) return;
+    }
+    held.set(key, clock.monotonic() + roomAfter);
+    // Which high-water mark it is, the store does not say here.
+    throw new QueueFullError(opened.queue, '', { scope: 'queue', limit: 'count' }, roomAfter);
+  }
+
+  async function fireInstants(schedule: ScheduleRecord, expectedNextAt: number, due: Due): Promise<boolean> {
+    const { instants, nextAt } = due;
     const jobs = await gather(instants, (instant) => makeInstant(maker, schedule, instant));
     const lastAt = instants.at(-1) ?? expectedNextAt;
-    const input = { key, expectedNextAt, lastAt, jobs, ...(nextAt !== undefined && { nextAt }) };
-    await opened.call((storage) => storage.control('fireSchedule', input));
+    const input = { key: schedule.key, expectedNextAt, lastAt, jobs, ...(nextAt !== undefined && { nextAt }) };
+    return opened.call((storage) => storage.control('fireSchedule', input));
+  }
+
+  /** Nobody has fired the instant: the queue had no room for it. */
+  async function isStillDue(key: string, instant: number): Promise<boolean> {
+    const [schedule] = await opened.call((storage) => storage.control('schedules', { keys: [key] }));
+    return schedule?.nextAt === instant;
   }
 
   return {
@@ -63,7 +94,10 @@ export function createSchedules(opened: Opened, maker: JobMaker, clock: Clock): 
     },
     remove: (key, options) => opened.call((storage) => storage.control('removeSchedule', { key }), options),
     list: async (options) => (await opened.call((storage) => storage.control('schedules', {}), options)).map(toView),
-    fire: async (keys) => {
+    fire: async (announced) => {
+      const keys = announced.filter(mayFire);
+      if (keys.length === 0) return;
+      for (const key of keys) held.delete(key);
       const due = await opened.call((storage) => storage.control('schedules', { keys }));
       const tries = await Promise.allSettled(due.map((schedule) => fireOne(schedule, clock.now())));
       const errors = tries.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
@@ -88,11 +122,7 @@ function nextInstant(cron: string, timeZone: string, after: number): number | un
 }
 
 /** The instants from `first` to `now` that are to be run, by the schedule's rule for missed ones. */
-function dueInstants(
-  { cron, timeZone, missed }: ScheduleRecord,
-  first: number,
-  now: number,
-): { readonly instants: readonly number[]; readonly nextAt: number | undefined } {
+function dueInstants({ cron, timeZone, missed }: ScheduleRecord, first: number, now: number): Due {
   const instants = [first];
   let nextAt = nextInstant(cron, timeZone, first);
   while (nextAt !== undefined && nextAt <= now && instants.length < mostMissed) {

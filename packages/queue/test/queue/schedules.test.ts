@@ -100,6 +100,36 @@ describe('schedules', () => {
     await Promise.all([queue.close(), other.close()]);
   });
 
+  it('wait for room in a full queue, and say so, instead of losing the instant', async () => {
+    const clock = manualClock(start);
+    const errors: unknown[] = [];
+    const queue = createQueue({
+      adapter: memoryAdapter(),
+      clock,
+      random: () => 0.5,
+      jobs: [tick],
+      settings: { limits: { maxWaiting: 2 } },
+      instrumentation: { onStoreError: ({ error }) => void errors.push(error) },
+    });
+    await queue.schedules.put('minutes', { ...every, missed: 'all' });
+    await queue.pause();
+    await queue.enqueue('tick', { n: 1 }, { id: 'first' });
+    await clock.advance(3 * minute);
+    const runs: string[] = [];
+    queue.work({ tick: (job) => void runs.push(job.id.replace(/^.*:/, '')) }, { pollInterval: 1_000 });
+    // Of three instants the oldest finds room.
+    await expect.poll(() => queue.inspect.counts()).toMatchObject({ ready: 2 });
+    for (let n = 0; n < 5; n += 1) await clock.advance(1_000);
+    await expect.poll(() => errors.length).toBeGreaterThan(0);
+    expect(errors[0]).toMatchObject({ code: 'ERR_QUEUE_FULL', retryAfter: 1_000 });
+    expect(errors.length).toBeLessThan(7);
+    await queue.resume();
+    for (let n = 0; n < 10; n += 1) await clock.advance(1_000);
+    const instants = ['2026-03-28T12:01Z', '2026-03-28T12:02Z', '2026-03-28T12:03Z'].map(at);
+    await expect.poll(() => runs).toEqual(['first', ...instants]);
+    await queue.close();
+  });
+
   it('are checked when they are made', async () => {
     const { queue } = open(manualClock(start));
     await expect(queue.schedules.put('x', { ...every, cron: 'at noon' })).rejects.toMatchObject({

@@ -17,11 +17,12 @@ export function putSchedule(call: Call, { schedule }: ControlInput<'putSchedule'
   return row;
 }
 
-/** Compare-and-set on the instant: of many processes one enqueues. */
+/** Compare-and-set on the instant: of many processes one enqueues. A full queue changes nothing: the instant stays due. */
 export function fireSchedule(call: Call, input: ControlInput<'fireSchedule'>): boolean {
   const known = call.tables.schedule(input.key);
   if (known === undefined || known.nextAt !== input.expectedNextAt) return false;
-  enqueue(call, { jobs: input.jobs });
+  const [answer] = enqueue(call, { jobs: input.jobs, atomic: true });
+  if (answer?.status === 'rejected') return false;
   const { nextAt: _next, ...rest } = known;
   call.tables.saveSchedule({
     ...rest,

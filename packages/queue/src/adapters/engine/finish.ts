@@ -21,7 +21,6 @@ export function finish(call: Call, row: JobRow, state: FinishedState, before: Jo
   extra.finishedAt = now;
   extra.result = result;
   if (extra.dedupe !== undefined) freeKey(call, row, extra.dedupe.key);
-  if (extra.children > 0) tables.removeChildren(row.id);
   if (extra.parentId !== undefined) tellParent(call, row, extra.parentId);
   keepOrForget(call, row, state, before);
 }
@@ -43,7 +42,7 @@ export function keptBytes(row: JobRow): number {
 function keepOrForget(call: Call, row: JobRow, state: FinishedState, before: JobRow['state']): void {
   const { tables, now } = call;
   if (!isKept(call, row, state)) {
-    tables.removeJob(row);
+    remove(call, row);
   } else if (state === 'succeeded' && row.extra.keepResult > 0) {
     extraOf(row).keepUntil = now + row.extra.keepResult;
     tables.queue.succeeded.count += 1;
@@ -139,5 +138,11 @@ export function forget(call: Call, row: JobRow): void {
   const kept = call.tables.queue[row.state as FinishedState];
   kept.count -= 1;
   if (row.extra.keepUntil === undefined) kept.bytes -= keptBytes(row);
-  call.tables.removeJob(row);
+  remove(call, row);
+}
+
+/** What a parent keeps of its children goes with it, not before: it may be redriven. */
+function remove({ tables }: Call, row: JobRow): void {
+  if (row.extra.children > 0) tables.removeChildren(row.id);
+  tables.removeJob(row);
 }
