@@ -2,7 +2,8 @@ import type { Clock } from './clock.ts';
 
 /** Numbers of one maker within one millisecond: 36⁴, in 4 characters. */
 const perTick = 36 ** 4;
-const pairs = Array.from({ length: 36 ** 2 }, (_, n) => n.toString(36).padStart(2, '0'));
+const digits = Array.from({ length: 36 }, (_, n) => n.toString(36).charCodeAt(0));
+const codesOf = (text: string): number[] => Array.from(text, (digit) => digit.charCodeAt(0));
 
 /**
  * Makes ids that sort by time of creation: 9 characters of milliseconds, 7 random ones per millisecond (base 36, 36 bits), 4 that count on from a
@@ -10,16 +11,14 @@ const pairs = Array.from({ length: 36 ** 2 }, (_, n) => n.toString(36).padStart(
  */
 export function createIdMaker(clock: Clock, random: () => number): () => string {
   let time = 0;
-  let prefix = '';
+  /** The characters, the last four to be filled in. An id put together from strings would be a tree of them, which costs more than all else when it is looked up. */
+  let codes: number[] = [];
   let next = 0;
 
   function begin(at: number): void {
     time = at;
-    prefix =
-      at.toString(36).padStart(9, '0') +
-      Math.floor(random() * 36 ** 7)
-        .toString(36)
-        .padStart(7, '0');
+    const unique = Math.floor(random() * 36 ** 7).toString(36);
+    codes = codesOf(`${at.toString(36).padStart(9, '0')}${unique.padStart(7, '0')}0000`);
     next = Math.floor(random() * 36 ** 3);
   }
 
@@ -27,8 +26,12 @@ export function createIdMaker(clock: Clock, random: () => number): () => string 
     const now = Math.floor(clock.now());
     if (now > time) begin(now);
     else if (next >= perTick) begin(time + 1);
-    const id = prefix + pairs[Math.floor(next / 1_296)] + pairs[next % 1_296];
+    let rest = next;
+    for (let index = 19; index > 15; index -= 1) {
+      codes[index] = digits[rest % 36] as number;
+      rest = Math.floor(rest / 36);
+    }
     next += 1;
-    return id;
+    return String.fromCharCode(...codes);
   };
 }

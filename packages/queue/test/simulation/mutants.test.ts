@@ -23,9 +23,9 @@ const mutants: readonly Mutant[] = [
   {
     invariant: 'an ack with a stale fence has no effect',
     bug: 'the fence is not compared',
-    file: 'adapters/engine/settle.ts',
-    find: 'row.lease?.session === session && row.fence === fence',
-    put: 'row.lease?.session === session',
+    file: 'adapters/memory/leases.ts',
+    find: 'const row = rows?.get(fence);',
+    put: 'const row = [...(rows?.values() ?? [])].find((one) => one.id === id && fence > 0);',
     seen: /stale fence/,
   },
   {
@@ -88,8 +88,8 @@ const mutants: readonly Mutant[] = [
     invariant: 'every parent starts',
     bug: 'a parent is not told of its last child',
     file: 'adapters/engine/finish.ts',
-    find: 'else if (parent.pendingChildren === 0) reschedule(call, parent, call.now);',
-    put: 'else if (parent.pendingChildren < 0) reschedule(call, parent, call.now);',
+    find: 'else if (waits.pendingChildren === 0) reschedule(call, parent, call.now);',
+    put: 'else if (waits.pendingChildren < 0) reschedule(call, parent, call.now);',
     seen: /never ended/,
   },
   {

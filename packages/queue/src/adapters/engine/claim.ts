@@ -1,5 +1,5 @@
 import type { ClaimedJob, ExchangeRequest } from '../../contract/index.ts';
-import type { Call } from './call.ts';
+import { type Call, limitsOf } from './call.ts';
 import { extraOf, isOrdinary, type JobRow, type Lease } from './job-row.ts';
 import { afterStart, nextAllowed } from './rate.ts';
 import { charge, holdBack, holdOf } from './ring.ts';
@@ -18,6 +18,7 @@ const nothing: Claim = { claimed: [], more: false };
 /** Leases up to `request.claim` jobs to the session, in the order that the contract states. */
 export function claim(call: Call, request: ExchangeRequest): Claim {
   if (request.claim <= 0) return nothing;
+  call.tables.expectClaims(request.claim);
   const claimed: ClaimedJob[] = [];
   const by: Lease = { session: request.session, call: request.call, claimedAt: call.now };
   while (claimed.length < request.claim) {
@@ -102,15 +103,19 @@ function lease(call: Call, turn: Turn, by: Lease): ClaimedJob {
 /** After its turn the line goes on in the ring, or leaves it: empty, or held, which is seen now so that people see until when. */
 function moveOn(call: Call, { class: served, line }: Turn): void {
   const { tables, now } = call;
-  const next = tables.head(line);
-  const hold = next === undefined ? undefined : holdOf(call, line.tenant, next);
-  if (next === undefined) {
+  const { tenant } = line;
+  if (tables.isEmpty(line)) {
     tables.removeLine(line);
-  } else if (hold === undefined) {
-    line.score = line.tenant.vtime;
-    tables.saveLine(line);
   } else {
-    holdBack(call, line, hold);
+    // Only a budget asks which job it is.
+    const next = limitsOf(call, tenant).budget === undefined ? undefined : tables.head(line);
+    const hold = holdOf(call, tenant, next);
+    if (hold === undefined) {
+      line.score = tenant.vtime;
+      tables.saveLine(line);
+    } else {
+      holdBack(call, line, hold);
+    }
   }
   if (served.since === now) return;
   served.since = now;

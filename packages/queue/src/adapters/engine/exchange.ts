@@ -4,7 +4,7 @@ import { claim, holdOfQueue } from './claim.ts';
 import { extraOf } from './job-row.ts';
 import { settleTouched } from './ring.ts';
 import type { SessionRow } from './rows.ts';
-import { heldJob, settleAll } from './settle.ts';
+import { settleAll } from './settle.ts';
 import { returnUnused, sweep } from './sweep.ts';
 
 /** Settle, keep the session, sweep, promote, claim. */
@@ -74,7 +74,7 @@ function lostAnswer(call: Call, request: ExchangeRequest): ExchangeAnswer {
 
 function extendAll(call: Call, request: ExchangeRequest): FencedOutcome[] {
   return request.extend.map(({ jobId, fence, visibility }) => {
-    const row = heldJob(call, request.session, jobId, fence);
+    const row = call.tables.leased(request.session, jobId, fence);
     if (row === undefined) return 'stale';
     extraOf(row).visibleUntil = call.now + visibility;
     call.tables.saveJob(row, 'leased');
@@ -84,7 +84,7 @@ function extendAll(call: Call, request: ExchangeRequest): FencedOutcome[] {
 
 function noteProgress(call: Call, request: ExchangeRequest): FencedOutcome[] {
   return request.progress.map(({ jobId, fence, value, logs }) => {
-    const row = heldJob(call, request.session, jobId, fence);
+    const row = call.tables.leased(request.session, jobId, fence);
     if (row === undefined) return 'stale';
     const extra = extraOf(row);
     if (value !== undefined) extra.progress = value;

@@ -34,6 +34,8 @@ export interface JobRow {
   slot: number;
   next: JobRow | undefined;
   previous: JobRow | undefined;
+  hash: number;
+  collided: JobRow | undefined;
 }
 
 /** A claim; all jobs of one claim may share it. */
@@ -126,5 +128,7 @@ export function newJobRow(seq: number, { id, name, tenant }: Pick<JobRow, 'id' |
     slot: -1,
     next: undefined,
     previous: undefined,
+    hash: 0,
+    collided: undefined,
   };
 }

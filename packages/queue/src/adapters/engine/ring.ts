@@ -66,7 +66,7 @@ export function letIn(call: Call, tenant: TenantRow): void {
 export function settleTouched(call: Call): void {
   const { tables, freed, shrunk, touched } = call;
   if (shrunk.size > 0) {
-    for (const line of shrunk) if (line.state !== 'new' && tables.head(line) === undefined) tables.removeLine(line);
+    for (const line of shrunk) if (line.state !== 'new' && tables.isEmpty(line)) tables.removeLine(line);
     shrunk.clear();
   }
   if (freed.size > 0) {

@@ -7,9 +7,9 @@ import { makeWaiting, startWaiting } from './waiting.ts';
 
 /** Applies settlements; each takes effect only under the fence of the present lease, held by this session. */
 export function settleAll(call: Call, request: ExchangeRequest): FencedOutcome[] {
-  call.tables.expectAcks(request.session, acksOf(request));
+  call.tables.expectAcks(request.session, () => acksOf(request));
   return request.settle.map((settlement) => {
-    const row = heldJob(call, request.session, settlement.jobId, settlement.fence);
+    const row = call.tables.leased(request.session, settlement.jobId, settlement.fence);
     if (row === undefined) return 'stale';
     settle(call, row, settlement);
     return 'applied';
@@ -24,12 +24,6 @@ function acksOf({ settle, extend, progress }: ExchangeRequest): Settlement[] {
   const times = new Map<string, number>();
   for (const { jobId } of [...settle, ...extend, ...progress]) times.set(jobId, (times.get(jobId) ?? 0) + 1);
   return acks.filter(({ jobId }) => times.get(jobId) === 1);
-}
-
-/** @returns the job if the session holds it under this very fence */
-export function heldJob(call: Call, session: string, jobId: string, fence: number): JobRow | undefined {
-  const row = call.tables.leased(session, jobId, fence);
-  return row?.id === jobId && row.lease?.session === session && row.fence === fence ? row : undefined;
 }
 
 function settle(call: Call, row: JobRow, settlement: Settlement): void {

@@ -58,9 +58,11 @@ export interface Tables {
    * These leases of the session are about to be acknowledged: they may be read at once, and of a job that is found so under its fence
    * {@link Tables.job} need not know its payload, progress, logs and times.
    */
-  expectAcks(session: string, acks: readonly { readonly jobId: string; readonly fence: number }[]): void;
+  expectAcks(session: string, acks: () => readonly { readonly jobId: string; readonly fence: number }[]): void;
+  /** At most so many jobs are about to be claimed: they may be read at once. */
+  expectClaims(count: number): void;
   job(id: string): JobRow | undefined;
-  /** The job that the session holds under this fence; may be another than the named or another's, which the caller checks. */
+  /** The job, if the session holds it under this very fence. */
   leased(session: string, id: string, fence: number): JobRow | undefined;
   insertJob(row: JobRow): void;
   /** Must follow every change of a job, with the state it had before. */
@@ -72,6 +74,8 @@ export interface Tables {
   changePriority(row: JobRow, priority: number): void;
   /** The first job of the line: the least `readyAt`, then the least `seq`. */
   head(line: LineRow): JobRow | undefined;
+  /** Whether {@link Tables.head} would find none; may cost less. */
+  isEmpty(line: LineRow): boolean;
   /** The ready job that became ready first. */
   oldestReadyAt(): number | undefined;
   delayedBefore(now: number, limit: number): readonly JobRow[];

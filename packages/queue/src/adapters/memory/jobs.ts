@@ -1,6 +1,7 @@
 import type { JobPlace, JobRow } from '../engine/job-row.ts';
 import type { NextTimes, Tables } from '../engine/tables.ts';
 import { createHeap, type Heap } from './heap.ts';
+import { IdIndex } from './id-index.ts';
 import { createLeases } from './leases.ts';
 import { Line } from './line.ts';
 import { peekWhile } from './reading.ts';
@@ -9,6 +10,7 @@ type JobTables = Pick<
   Tables,
   | 'expectJobs'
   | 'expectAcks'
+  | 'expectClaims'
   | 'job'
   | 'leased'
   | 'insertJob'
@@ -23,7 +25,7 @@ type JobTables = Pick<
   | 'oldestFinished'
   | 'keptBefore'
 > & {
-  readonly all: ReadonlyMap<string, JobRow>;
+  readonly all: IdIndex;
   readonly next: () => Pick<NextTimes, 'delayed' | 'visible' | 'kept'>;
 };
 
@@ -41,7 +43,7 @@ const nowhere: JobPlace = { remove: () => undefined };
  * @param fileReady - puts a ready job into its line; one that is new goes to its end
  */
 export function createJobTables(fileReady: (row: JobRow, isNew: boolean) => void): JobTables {
-  const jobs = new Map<string, JobRow>();
+  const jobs = new IdIndex(Math.random() * 2 ** 32);
   const delayed = timeHeap((row) => row.readyAt);
   const kept = timeHeap((row) => row.extra.keepUntil);
   const leases = createLeases();
@@ -74,7 +76,7 @@ export function createJobTables(fileReady: (row: JobRow, isNew: boolean) => void
     }),
     job: (id) => jobs.get(id),
     insertJob: (row) => {
-      jobs.set(row.id, row);
+      jobs.add(row);
       file(row, undefined);
     },
     saveJob: (row, before) => {
@@ -85,10 +87,11 @@ export function createJobTables(fileReady: (row: JobRow, isNew: boolean) => void
     // In memory a row is what it is at once, and looking one up costs nothing that could be shared.
     expectJobs: () => undefined,
     expectAcks: () => undefined,
+    expectClaims: () => undefined,
     saveContent: () => undefined,
     removeJob: (row) => {
       row.place?.remove(row);
-      jobs.delete(row.id);
+      jobs.delete(row);
     },
     changePriority: (row, priority) => {
       row.place?.remove(row);

@@ -46,7 +46,11 @@ export function createLeases(): Leases {
       if (row.extra.cancelRequested) holder.cancelRequests.add(row);
       if (row.extra.visibleUntil !== undefined) visible.put(row);
     },
-    leased: (session, _id, fence) => holders.get(session)?.rows.get(fence),
+    leased: (session, id, fence) => {
+      const rows = holders.get(session)?.rows;
+      const row = rows?.get(fence);
+      return row?.id === id ? row : undefined;
+    },
     visibleBefore: (now, limit) => peekWhile(visible, limit, (row) => endOf(row) <= now),
     nextVisible: () => visible.peek()?.extra.visibleUntil,
     leasedBy: (session, limit, calls) => {

@@ -20,7 +20,7 @@ class MemoryLine extends Line implements LineRow {
   }
 }
 
-type LineTables = Pick<Tables, 'saveLine' | 'removeLine' | 'heldLines' | 'head'> & {
+type LineTables = Pick<Tables, 'saveLine' | 'removeLine' | 'heldLines' | 'head' | 'isEmpty'> & {
   line(tenant: TenantRow, priority: number): MemoryLine;
   /** Puts a ready job at the end of its line. */
   append(tenant: TenantRow, job: JobRow): void;
@@ -70,6 +70,7 @@ export function createLineTables(putInRing: Rings['put']): LineTables {
     },
     heldLines: (tenant) => linesOf(tenant).filter(({ state }) => state === 'held'),
     head: (row) => (row as MemoryLine).first,
+    isEmpty: (row) => (row as MemoryLine).first === undefined,
     append: (tenant, job) => {
       const place = line(tenant, job.priority);
       job.home = tenant;

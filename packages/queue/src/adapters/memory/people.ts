@@ -2,6 +2,7 @@ import type { ErrorGroup, JobFilter } from '../../contract/index.ts';
 import type { JobRow } from '../engine/job-row.ts';
 import type { TenantRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
+import type { IdIndex } from './id-index.ts';
 import { earlier } from './lines.ts';
 import { firstOf } from './reading.ts';
 
@@ -20,18 +21,32 @@ function matches(row: JobRow, filter: JobFilter): boolean {
   );
 }
 
+/** The first `limit` in the order of enqueueing, of rows that come in no order. */
+function oldest(rows: Iterable<JobRow>, limit = Number.POSITIVE_INFINITY): JobRow[] {
+  let found: JobRow[] = [];
+  let last = Number.POSITIVE_INFINITY;
+  const cut = (): void => {
+    found = found.sort((a, b) => a.seq - b.seq).slice(0, limit);
+    if (found.length === limit) last = found.at(-1)?.seq ?? last;
+  };
+  for (const row of rows) {
+    if (row.seq > last) continue;
+    found.push(row);
+    if (found.length >= 2 * limit) cut();
+  }
+  cut();
+  return found;
+}
+
 /** Reads for people: they walk over all jobs, which one process can afford when somebody asks. */
-export function createPeopleTables(
-  jobs: ReadonlyMap<string, JobRow>,
-  tenants: ReadonlyMap<string, TenantRow>,
-): PeopleTables {
+export function createPeopleTables(jobs: IdIndex, tenants: ReadonlyMap<string, TenantRow>): PeopleTables {
   function* where(wanted: (row: JobRow) => boolean): Generator<JobRow> {
     for (const row of jobs.values()) if (wanted(row)) yield row;
   }
 
   return {
     findJobs: (filter, after, limit) =>
-      firstOf(
+      oldest(
         where((row) => row.seq > after && matches(row, filter)),
         limit,
       ),
@@ -53,7 +68,7 @@ export function createPeopleTables(
         (other.priority > row.priority || (other.priority === row.priority && earlier(other, row)));
       return firstOf(where(isAhead), limit).length;
     },
-    errorGroups: (limit) => groupErrors(where((row) => row.state === 'dead')).slice(0, limit),
+    errorGroups: (limit) => groupErrors(oldest(where((row) => row.state === 'dead'))).slice(0, limit),
     oldestReadyAt: () => {
       let oldest: number | undefined;
       for (const { readyAt = 0 } of where((row) => row.state === 'ready'))

@@ -1,6 +1,5 @@
-/** First a few, then many. */
-const firstSize = 4;
-const nextSize = 128;
+/** First a few: often there is no more than one. */
+const firstSize = 2;
 
 /**
  * Reads an order from the file while part of it lives, changed, in memory. The file does not change during a call, so rows read ahead stay
@@ -11,10 +10,15 @@ export interface Ahead<Stored> {
   peek(): Stored | undefined;
 }
 
-/** Creates an {@link Ahead} at the start of its order. */
+/**
+ * Creates an {@link Ahead} at the start of its order.
+ *
+ * @param nextSize - how many rows to read when the first few were not enough
+ */
 export function createAhead<Stored>(
   read: (limit: number, offset: number) => Stored[],
   isLive: (stored: Stored) => boolean,
+  nextSize: () => number,
 ): Ahead<Stored> {
   let rows: Stored[] = [];
   let next = 0;
@@ -22,7 +26,7 @@ export function createAhead<Stored>(
   let complete = false;
 
   function readMore(): void {
-    const size = offset === 0 ? firstSize : nextSize;
+    const size = offset === 0 ? firstSize : nextSize();
     rows = read(size, offset);
     next = 0;
     offset += rows.length;

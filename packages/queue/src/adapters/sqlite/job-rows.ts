@@ -57,6 +57,29 @@ export const acknowledgedColumns: readonly (keyof AcknowledgedJob)[] = [
   'failures',
 ];
 
+/** The first job of a line beside the columns of others, and whether another stands behind it. */
+export type JoinedJob = { readonly [K in keyof ReadyJob as `job_${K}`]: ReadyJob[K] | null } & {
+  readonly followed: number;
+};
+
+/** @returns the job that was read beside something else */
+export function fromJoined(stored: JoinedJob): ReadyJob | undefined {
+  if (stored.job_row_id === null) return undefined;
+  return {
+    row_id: stored.job_row_id,
+    id: stored.job_id ?? '',
+    name: stored.job_name ?? '',
+    ready_at: stored.job_ready_at,
+    attempt: stored.job_attempt ?? 0,
+    max_attempts: stored.job_max_attempts ?? 0,
+    cost: stored.job_cost ?? 0,
+    bytes: stored.job_bytes ?? 0,
+    enqueued_at: stored.job_enqueued_at ?? 0,
+    more: stored.job_more,
+    payload: stored.job_payload ?? '',
+  };
+}
+
 /** The columns of {@link ReadyJob}. */
 export const readyColumns = [
   'row_id',

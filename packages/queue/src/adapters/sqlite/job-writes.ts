@@ -1,9 +1,11 @@
 import type { JobRow } from '../engine/job-row.ts';
+import type { LineRow } from '../engine/rows.ts';
 import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
-import { insertedColumns, insertedValues } from './job-rows.ts';
+import { insertedValues } from './job-rows.ts';
+import { runForMany } from './many.ts';
 import { queuesPerFile } from './schema.ts';
-import { hot, insertsAtOnce } from './statements.ts';
+import { hot, insertJobs } from './statements.ts';
 
 /** What a call does to many jobs, kept until it is flushed, then written in few statements. Whoever reads jobs from the file flushes first. */
 export interface JobWrites {
@@ -12,6 +14,8 @@ export interface JobWrites {
   isNew(row: JobRow): boolean;
   lease(row: JobRow): void;
   remove(row: JobRow): void;
+  /** Whether the ready jobs of this line are not in the file as they are. */
+  concern(line: LineRow): boolean;
   flush(): void;
   /** Forgets everything: the call has failed, and its transaction was rolled back. */
   drop(): void;
@@ -26,15 +30,10 @@ export function createJobWrites(connection: Connection, queue: number): JobWrite
   const rowId = (row: JobRow): number => row.seq * queuesPerFile + queue;
 
   function flushInserted(): void {
-    const values: SqlValue[] = [];
-    for (const row of inserted) values.push(...insertedValues(row, rowId(row), queue));
+    const rows: SqlValue[][] = [];
+    for (const row of inserted) rows.push(insertedValues(row, rowId(row), queue));
     inserted.clear();
-    const width = insertedColumns.length;
-    const many = width * insertsAtOnce;
-    let from = 0;
-    for (; from + many <= values.length; from += many)
-      connection.run(hot.insertJobs, ...values.slice(from, from + many));
-    for (; from < values.length; from += width) connection.run(hot.insertJob, ...values.slice(from, from + width));
+    runForMany(connection, insertJobs, rows);
   }
 
   function flushLeased(): void {
@@ -66,6 +65,8 @@ export function createJobWrites(connection: Connection, queue: number): JobWrite
     remove: (row) => {
       if (!inserted.delete(row)) removed.push(rowId(row));
     },
+    concern: ({ tenant, priority }) =>
+      inserted.size > 0 || leased.some((row) => row.priority === priority && row.tenant === tenant.name),
     flush: () => {
       flushRemoved();
       if (inserted.size > 0) flushInserted();

@@ -1,12 +1,14 @@
 import type { JobRow } from '../engine/job-row.ts';
-import type { LineRow } from '../engine/rows.ts';
+import type { LineRow, TenantRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
 import {
   type AcknowledgedJob,
   changingValues,
   fromAcknowledged,
+  fromJoined,
   fromReady,
+  type JoinedJob,
   listOf,
   type ReadyJob,
   type StoredJob,
@@ -26,6 +28,8 @@ type JobTables = Pick<
   | 'removeJob'
   | 'changePriority'
   | 'head'
+  | 'isEmpty'
+  | 'expectClaims'
   | 'delayedBefore'
   | 'visibleBefore'
   | 'leasedBy'
@@ -39,12 +43,13 @@ type JobTables = Pick<
 interface Window {
   readonly rows: JobRow[];
   readonly size: number;
-  /** There are no more than were read. */
-  readonly complete: boolean;
+  /** What stands behind them: nothing, something, or it is not known. */
+  readonly rest: 'none' | 'some' | 'unknown';
 }
 
-/** First two (the one that starts, and whether another follows), then more and more. */
+/** First two (the one that starts, and whether another follows), then more and more; at once what is wanted where no other tenant waits. */
 const windowSizes = [2, 16, 128, 512] as const;
+const largestWindow = 512;
 
 const keyOf = (priority: number, tenant: string): string => `${priority} ${tenant}`;
 const seqOf = (rowId: number): number => Math.floor(rowId / queuesPerFile);
@@ -60,16 +65,22 @@ export class SqliteJobs implements JobTables {
   #rows = new Map<string, JobRow>();
   #absent = new Set<string>();
   #windows = new Map<string, Window>();
+  /** So many jobs may still be claimed in this call. */
+  #wanted = 0;
+  readonly #isAlone: (tenant: TenantRow) => boolean;
 
-  constructor(connection: Connection, queue: number) {
+  /** @param isAlone - whether only this tenant has ready jobs */
+  constructor(connection: Connection, queue: number, isAlone: (tenant: TenantRow) => boolean) {
     this.#connection = connection;
     this.#queue = queue;
+    this.#isAlone = isAlone;
     this.#writes = createJobWrites(connection, queue);
   }
 
   /** Forgets what was read: another call, another state of the file. */
   reset(): void {
     this.#writes.drop();
+    this.#wanted = 0;
     if (this.#rows.size > 0) this.#rows = new Map();
     if (this.#absent.size > 0) this.#absent = new Set();
     if (this.#windows.size > 0) this.#windows = new Map();
@@ -109,8 +120,9 @@ export class SqliteJobs implements JobTables {
     return stored && this.take(stored);
   }
 
-  leased(_session: string, id: string, _fence: number): JobRow | undefined {
-    return this.job(id);
+  leased(session: string, id: string, fence: number): JobRow | undefined {
+    const row = this.job(id);
+    return row?.lease?.session === session && row.fence === fence ? row : undefined;
   }
 
   insertJob(row: JobRow): void {
@@ -155,8 +167,31 @@ export class SqliteJobs implements JobTables {
     const window = this.#windows.get(keyOf(line.priority, line.tenant.name));
     const first = window?.rows[0];
     if (first !== undefined) return first;
-    if (window?.complete) return undefined;
+    if (window?.rest === 'none') return undefined;
     return this.#readAhead(line, window?.size ?? 0);
+  }
+
+  isEmpty(line: LineRow): boolean {
+    const rest = this.#windows.get(keyOf(line.priority, line.tenant.name))?.rest;
+    return rest !== 'some' && this.head(line) === undefined;
+  }
+
+  expectClaims(count: number): void {
+    this.#wanted = count;
+  }
+
+  /** How many jobs may still be claimed in this call. */
+  get wanted(): number {
+    return this.#wanted;
+  }
+
+  /** The first job of a line was read with the line. */
+  takeHead(line: LineRow, stored: JoinedJob): void {
+    const key = keyOf(line.priority, line.tenant.name);
+    const job = fromJoined(stored);
+    if (job === undefined || this.#windows.has(key)) return;
+    const rows = [this.#rows.get(job.id) ?? fromReady(job, seqOf(job.row_id), line)];
+    this.#windows.set(key, { rows, size: 1, rest: stored.followed === 1 ? 'some' : 'none' });
   }
 
   delayedBefore(now: number, limit: number): JobRow[] {
@@ -203,16 +238,18 @@ export class SqliteJobs implements JobTables {
   }
 
   #readAhead(line: LineRow, before: number): JobRow | undefined {
-    this.flush();
-    const size = windowSizes.find((candidate) => candidate > before) ?? 512;
+    if (this.#writes.concern(line)) this.flush();
     const { tenant, priority } = line;
+    const enough = this.#isAlone(tenant) ? this.#wanted + 1 : 0;
+    const size = Math.min(largestWindow, Math.max(enough, windowSizes.find((one) => one > before) ?? largestWindow));
     const stored = this.#connection.all<ReadyJob>(hot.heads, this.#queue, tenant.name, priority, size);
     const rows = stored.map((job) => this.#rows.get(job.id) ?? fromReady(job, seqOf(job.row_id), line));
-    this.#windows.set(keyOf(priority, tenant.name), { rows, size, complete: rows.length < size });
+    this.#windows.set(keyOf(priority, tenant.name), { rows, size, rest: rows.length < size ? 'none' : 'unknown' });
     return rows[0];
   }
 
   #lease(row: JobRow): void {
+    this.#wanted -= 1;
     this.#writes.lease(row);
     this.#rows.set(row.id, row);
     const rows = this.#windows.get(keyOf(row.priority, row.tenant))?.rows;

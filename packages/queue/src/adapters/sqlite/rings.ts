@@ -4,7 +4,11 @@ import { createRings } from '../memory/ring.ts';
 import { newLine } from '../memory/tenants.ts';
 import { type Ahead, createAhead, loadWhile } from './ahead.ts';
 import type { Connection } from './connection.ts';
-import { hot } from './statements.ts';
+import type { SqlValue } from './driver.ts';
+import type { JoinedJob } from './job-rows.ts';
+import type { SqliteJobs } from './jobs.ts';
+import { runForMany } from './many.ts';
+import { hot, saveLine } from './statements.ts';
 import type { SqliteTenants, StoredTenant } from './tenants.ts';
 
 type RingTables = Pick<
@@ -16,8 +20,11 @@ interface StoredLine {
   readonly score: number;
   readonly held: number;
 }
-type RingedLine = Pick<StoredLine, 'score'> & StoredTenant;
+type RingedLine = Pick<StoredLine, 'score'> & StoredTenant & Partial<JoinedJob>;
 type StoredClass = Pick<ClassRow, 'priority' | 'since'>;
+
+/** Classes read at once when the first few were not enough. */
+const manyClasses = 16;
 
 /** Whether a row is to be written or removed; a removed one stays known, so that the file is not asked for it again. */
 type Fate = 'clean' | 'write' | 'remove';
@@ -30,6 +37,7 @@ export class SqliteRings implements RingTables {
   readonly #connection: Connection;
   readonly #queue: number;
   readonly #tenants: SqliteTenants;
+  readonly #jobs: SqliteJobs;
   readonly #aging: () => number;
   #live: ReturnType<typeof createRings>;
   #lines = new Map<string, LineRow>();
@@ -38,10 +46,11 @@ export class SqliteRings implements RingTables {
   #rings = new Map<number, Ahead<RingedLine>>();
   #classes: Ahead<StoredClass>;
 
-  constructor(connection: Connection, queue: number, tenants: SqliteTenants, aging: () => number) {
+  constructor(connection: Connection, queue: number, tenants: SqliteTenants, jobs: SqliteJobs, aging: () => number) {
     this.#connection = connection;
     this.#queue = queue;
     this.#tenants = tenants;
+    this.#jobs = jobs;
     this.#aging = aging;
     this.#live = createRings(aging);
     this.#classes = this.#readClasses();
@@ -96,7 +105,10 @@ export class SqliteRings implements RingTables {
       this.#ringOf(priority),
       () => this.#live.ringTop(priority),
       (stored, top) => stored.score < top.score,
-      (stored) => void this.#load(this.#tenants.take(stored), priority, { score: stored.score, held: 0 }),
+      (stored) => {
+        const line = this.#load(this.#tenants.take(stored), priority, { score: stored.score, held: 0 });
+        if ('job_row_id' in stored) this.#jobs.takeHead(line, stored as RingedLine & JoinedJob);
+      },
     );
   }
 
@@ -131,7 +143,12 @@ export class SqliteRings implements RingTables {
 
   /** Writes what has changed. What was read ahead is of the past then, so this ends a call. */
   flush(): void {
-    for (const [line, fate] of this.#lineFates) this.#writeLine(line, fate);
+    const written: SqlValue[][] = [];
+    for (const [{ tenant, priority, score, state }, fate] of this.#lineFates) {
+      if (fate === 'remove') this.#connection.run(hot.removeLine, this.#queue, tenant.name, priority);
+      else written.push([this.#queue, tenant.name, priority, score, state === 'held' ? 1 : 0]);
+    }
+    runForMany(this.#connection, saveLine, written);
     for (const [priority, { row, fate }] of this.#classFates) this.#writeClass(priority, row, fate);
     this.#lineFates.clear();
   }
@@ -139,9 +156,11 @@ export class SqliteRings implements RingTables {
   #ringOf(priority: number): Ahead<RingedLine> {
     const known = this.#rings.get(priority);
     if (known !== undefined) return known;
+    // Many lines: each is about to be asked for its first job.
     const read = (limit: number, offset: number): RingedLine[] =>
-      this.#connection.all(hot.ring, this.#queue, priority, limit, offset);
-    const made = createAhead(read, ({ name }) => this.#lines.has(keyOf(priority, name)));
+      this.#connection.all(offset === 0 ? hot.ring : hot.ringWithHeads, this.#queue, priority, limit, offset);
+    const isLive = ({ name }: RingedLine): boolean => this.#lines.has(keyOf(priority, name));
+    const made = createAhead(read, isLive, () => this.#jobs.wanted + 1);
     this.#rings.set(priority, made);
     return made;
   }
@@ -149,7 +168,11 @@ export class SqliteRings implements RingTables {
   #readClasses(): Ahead<StoredClass> {
     const read = (limit: number, offset: number): StoredClass[] =>
       this.#connection.all(hot.classes, this.#queue, limit, offset);
-    return createAhead(read, ({ priority }) => this.#classFates.has(priority));
+    return createAhead(
+      read,
+      ({ priority }) => this.#classFates.has(priority),
+      () => manyClasses,
+    );
   }
 
   #load(tenant: TenantRow, priority: number, stored: StoredLine | undefined): LineRow {
@@ -167,11 +190,6 @@ export class SqliteRings implements RingTables {
     const row = { priority, since, classSlot: -1 };
     this.#classFates.set(priority, { row, fate: 'clean' });
     this.#live.saveClass(row);
-  }
-
-  #writeLine({ tenant, priority, score, state }: LineRow, fate: Fate): void {
-    if (fate === 'remove') this.#connection.run(hot.removeLine, this.#queue, tenant.name, priority);
-    else this.#connection.run(hot.saveLine, this.#queue, tenant.name, priority, score, state === 'held' ? 1 : 0);
   }
 
   #writeClass(priority: number, row: ClassRow, fate: Fate): void {

@@ -1,14 +1,39 @@
 import { acknowledgedColumns, changingColumns, insertedColumns, readyColumns } from './job-rows.ts';
+import type { ForMany } from './many.ts';
 
 const marks = (count: number): string => Array.from({ length: count }, () => '?').join(', ');
 
-/** Rows of one INSERT: what a call of SQLite costs is then shared by them. */
-export const insertsAtOnce = 20;
-
-function insertJobs(rows: number): string {
-  const row = `(${marks(insertedColumns.length)})`;
-  return `INSERT INTO millrace_job (${insertedColumns.join(', ')}) VALUES ${Array.from({ length: rows }, () => row).join(', ')}`;
+/** An INSERT, with what to do on a conflict, for one row and for several. */
+function insertInto(table: string, columns: readonly string[], onConflict = ''): ForMany {
+  const atOnce = 20;
+  const row = `(${marks(columns.length)})`;
+  const sql = (rows: number): string =>
+    `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${Array.from({ length: rows }, () => row).join(', ')} ${onConflict}`;
+  return { one: sql(1), many: sql(atOnce), atOnce };
 }
+
+function upsertInto(table: string, keys: readonly string[], others: readonly string[]): ForMany {
+  const set = others.map((column) => `${column} = excluded.${column}`).join(', ');
+  return insertInto(table, [...keys, ...others], `ON CONFLICT (${keys.join(', ')}) DO UPDATE SET ${set}`);
+}
+
+/** Values: {@link insertedColumns}. */
+export const insertJobs: ForMany = insertInto('millrace_job', insertedColumns);
+
+/** Values: queue, name, and the others as they stand here. */
+export const saveTenant: ForMany = upsertInto(
+  'millrace_tenant',
+  ['queue', 'name'],
+  // biome-ignore format: one line is one row
+  ['limits', 'paused', 'ready', 'delayed', 'leased', 'waiting_bytes', 'vtime', 'tat', 'spent', '"window"', 'held', 'parked_until'],
+);
+
+/** Values: queue, tenant, priority, score, held. */
+export const saveLine: ForMany = upsertInto('millrace_line', ['queue', 'tenant', 'priority'], ['score', 'held']);
+
+/** The first job of the line `l`. */
+const headOfLine = `(SELECT row_id FROM millrace_job WHERE queue = l.queue AND tenant = l.tenant AND state = 0 AND priority = l.priority
+      ORDER BY ready_at, row_id LIMIT 1)`;
 
 /**
  * Every statement on the hot path; a test asks SQLite for the plan of each: no scan, no sort. The first value is the queue's number unless said otherwise.
@@ -24,9 +49,8 @@ export const hot = {
   /** Values: ids, queue, session. */
   acknowledged: `SELECT ${acknowledgedColumns.map((column) => `j.${column}`).join(', ')} FROM json_each(?) AS u
     CROSS JOIN millrace_job AS j WHERE j.queue = ? AND j.id = u.value AND j.session = ? AND j.state = 2`,
-  /** Values: {@link insertedColumns}, for each row. */
-  insertJob: insertJobs(1) as string,
-  insertJobs: insertJobs(insertsAtOnce) as string,
+  insertJob: insertJobs.one as string,
+  insertJobs: insertJobs.many as string,
   /** Values: session, call, claimed_at, fence of the first; row ids in the order of their fences. */
   leaseJobs: `UPDATE millrace_job SET state = 2, attempt = attempt + 1, session = ?1, call = ?2, claimed_at = ?3, fence = ?4 + u.key, visible_until = NULL
     FROM json_each(?5) AS u WHERE row_id = u.value`,
@@ -56,20 +80,23 @@ export const hot = {
   /** Values: names, queue. */
   tenantsByName:
     'SELECT t.* FROM json_each(?) AS u CROSS JOIN millrace_tenant AS t WHERE t.queue = ? AND t.name = u.value',
-  saveTenant: `INSERT INTO millrace_tenant (queue, name, limits, paused, ready, delayed, leased, waiting_bytes, vtime, tat, spent,
-    "window", held, parked_until) VALUES (${marks(14)})
-    ON CONFLICT (queue, name) DO UPDATE SET limits = excluded.limits, paused = excluded.paused, ready = excluded.ready,
-    delayed = excluded.delayed, leased = excluded.leased, waiting_bytes = excluded.waiting_bytes, vtime = excluded.vtime,
-    tat = excluded.tat, spent = excluded.spent, "window" = excluded."window", held = excluded.held, parked_until = excluded.parked_until`,
+  saveTenant: saveTenant.one as string,
+  saveTenants: saveTenant.many as string,
   /** Values: queue, tenant, priority. */
   line: 'SELECT score, held FROM millrace_line WHERE queue = ? AND tenant = ? AND priority = ?',
   heldLines: 'SELECT priority, score, held FROM millrace_line WHERE queue = ? AND tenant = ? AND held = 1',
-  /** Values: queue, tenant, priority, score, held. */
-  saveLine: `INSERT INTO millrace_line (queue, tenant, priority, score, held) VALUES (${marks(5)})
-    ON CONFLICT (queue, tenant, priority) DO UPDATE SET score = excluded.score, held = excluded.held`,
+  saveLine: saveLine.one as string,
+  saveLines: saveLine.many as string,
   removeLine: 'DELETE FROM millrace_line WHERE queue = ? AND tenant = ? AND priority = ?',
   /** Lines with their tenants. Values: queue, priority, limit, offset. */
   ring: `SELECT l.score, t.* FROM millrace_line AS l CROSS JOIN millrace_tenant AS t ON t.queue = l.queue AND t.name = l.tenant
+    WHERE l.queue = ? AND l.priority = ? AND l.held = 0 ORDER BY l.score LIMIT ? OFFSET ?`,
+  /** The same with the first job of each, and whether another stands behind it. */
+  ringWithHeads: `SELECT l.score, t.*, ${readyColumns.map((column) => `j.${column} AS job_${column}`).join(', ')}, t.ready > 1 AND EXISTS
+    (SELECT 1 FROM millrace_job AS f WHERE f.queue = l.queue AND f.tenant = l.tenant AND f.state = 0 AND f.priority = l.priority
+      AND (f.ready_at, f.row_id) > (j.ready_at, j.row_id)) AS followed
+    FROM millrace_line AS l CROSS JOIN millrace_tenant AS t ON t.queue = l.queue AND t.name = l.tenant
+    LEFT JOIN millrace_job AS j ON j.row_id = ${headOfLine}
     WHERE l.queue = ? AND l.priority = ? AND l.held = 0 ORDER BY l.score LIMIT ? OFFSET ?`,
   class: 'SELECT priority, since FROM millrace_class WHERE queue = ? AND priority = ?',
   classes: 'SELECT priority, since FROM millrace_class WHERE queue = ? ORDER BY turn, priority DESC LIMIT ? OFFSET ?',

@@ -45,9 +45,9 @@ export function findQueue(connection: Connection, name: string): number {
 export function createSqliteTables(connection: Connection, number: number): SqliteTables {
   const holder = new QueueHolder(connection, number);
   const aging = (): number => holder.row.settings.aging;
-  const jobs = new SqliteJobs(connection, number);
+  const jobs = new SqliteJobs(connection, number, (tenant) => tenant.ready === holder.row.ready);
   const tenants = new SqliteTenants(connection, number);
-  const rings = new SqliteRings(connection, number, tenants, aging);
+  const rings = new SqliteRings(connection, number, tenants, jobs, aging);
 
   function flush(): void {
     jobs.flush();
@@ -65,7 +65,8 @@ export function createSqliteTables(connection: Connection, number: number): Sqli
       tenants.expect(new Set(expected.map(({ tenant }) => tenant)));
     },
     expectAcks: (session, acks) => {
-      if (acks.length > 1) tenants.expect(new Set(jobs.readAcks(session, acks)));
+      const leases = acks();
+      if (leases.length > 1) tenants.expect(new Set(jobs.readAcks(session, leases)));
     },
     ...jobMethods(jobs),
     ...tenantMethods(tenants),
@@ -104,6 +105,8 @@ function jobMethods(jobs: SqliteJobs): Pick<Tables, keyof SqliteJobs & keyof Tab
     removeJob: (row) => jobs.removeJob(row),
     changePriority: (row, priority) => jobs.changePriority(row, priority),
     head: (line) => jobs.head(line),
+    isEmpty: (line) => jobs.isEmpty(line),
+    expectClaims: (count) => jobs.expectClaims(count),
     delayedBefore: (now, limit) => jobs.delayedBefore(now, limit),
     visibleBefore: (now, limit) => jobs.visibleBefore(now, limit),
     leasedBy: (session, limit, calls) => jobs.leasedBy(session, limit, calls),

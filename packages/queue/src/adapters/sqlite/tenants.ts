@@ -4,7 +4,9 @@ import type { TenantRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import { newTenant } from '../memory/tenants.ts';
 import type { Connection } from './connection.ts';
-import { hot } from './statements.ts';
+import type { SqlValue } from './driver.ts';
+import { runForMany } from './many.ts';
+import { hot, saveTenant } from './statements.ts';
 
 /** A tenant as SQLite returns it. */
 export interface StoredTenant {
@@ -86,7 +88,12 @@ export class SqliteTenants implements TenantTables {
 
   /** Writes what has changed. */
   flush(): void {
-    for (const row of this.#dirty) this.#write(row);
+    if (this.#dirty.size === 0) return;
+    runForMany(
+      this.#connection,
+      saveTenant,
+      [...this.#dirty].map((row) => toValues(row, this.#queue)),
+    );
     this.#dirty.clear();
   }
 
@@ -103,26 +110,26 @@ export class SqliteTenants implements TenantTables {
   #all(sql: string, ...values: (string | number)[]): TenantRow[] {
     return this.#connection.all<StoredTenant>(sql, this.#queue, ...values).map((stored) => this.take(stored));
   }
+}
 
-  #write(row: TenantRow): void {
-    this.#connection.run(
-      hot.saveTenant,
-      this.#queue,
-      row.name,
-      row.limits === noLimits ? null : JSON.stringify(row.limits),
-      row.paused ? 1 : 0,
-      row.ready,
-      row.delayed,
-      row.leased,
-      row.waitingBytes,
-      row.vtime,
-      row.tat,
-      row.spent,
-      row.window,
-      row.held ? 1 : 0,
-      row.parkedUntil ?? null,
-    );
-  }
+/** In the order of {@link saveTenant}. */
+function toValues(row: TenantRow, queue: number): SqlValue[] {
+  return [
+    queue,
+    row.name,
+    row.limits === noLimits ? null : JSON.stringify(row.limits),
+    row.paused ? 1 : 0,
+    row.ready,
+    row.delayed,
+    row.leased,
+    row.waitingBytes,
+    row.vtime,
+    row.tat,
+    row.spent,
+    row.window,
+    row.held ? 1 : 0,
+    row.parkedUntil ?? null,
+  ];
 }
 
 function toTenantRow(stored: StoredTenant): TenantRow {
