@@ -1,3 +1,5 @@
+import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Begins `total` operations at an even rate, whatever the earlier ones do (an open loop), and waits for all. */
@@ -19,14 +21,26 @@ export async function timed(operation: () => Promise<unknown>): Promise<number> 
   return performance.now() - begin;
 }
 
-export async function postJson(
-  url: string,
-  body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Response> {
-  return await fetch(url, {
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Connections that stay open; the client of node:http costs a third of the processor time of `fetch`. */
+const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+
+export function postJson(url: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  const bytes = Buffer.from(JSON.stringify(body));
+  const options = {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
+    agent,
+    headers: { 'content-type': 'application/json', 'content-length': bytes.length, ...headers },
+  };
+  return new Promise((resolve, reject) => {
+    request(url, options, (response) => {
+      text(response).then((read) => resolve({ status: response.statusCode ?? 0, text: read }), reject);
+    })
+      .once('error', reject)
+      .end(bytes);
   });
 }

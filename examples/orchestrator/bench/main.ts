@@ -1,5 +1,7 @@
 import { writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { github } from './github.ts';
 import { posts } from './posts.ts';
 import type { Bench, Result } from './result.ts';
 import { runs } from './runs.ts';
@@ -7,7 +9,7 @@ import { streams } from './streams.ts';
 import { webhooks } from './webhooks.ts';
 
 // npm run bench -w @millrace/orchestrator -- [--quick] [--only <id prefix,…>] [--json] [--save <file>]
-const benches: readonly Bench[] = [runs, posts, streams, webhooks];
+const benches: readonly Bench[] = [runs, posts, streams, github, webhooks];
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +30,10 @@ for (const bench of benches) {
   results.push(...measured.filter(({ metric }) => selected(metric)));
 }
 if (values.save !== undefined) {
-  await writeFile(values.save, `${JSON.stringify(results).replaceAll('},{', '},\n{')}\n`);
+  const command = `npm run bench -w @millrace/orchestrator -- ${process.argv.slice(2).join(' ')}`;
+  const machine = { node: process.version, cores: cpus().length, load: loadavg()[0]?.toFixed(2) };
+  const date = new Date().toISOString();
+  await writeFile(values.save, `${JSON.stringify({ command, date, machine, results }, undefined, 1)}\n`);
 }
 if (values.json) console.log(JSON.stringify(results));
 else console.table(results);

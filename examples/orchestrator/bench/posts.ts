@@ -2,20 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { atRate, postJson, timed } from './load.ts';
 import { type Bench, type BenchOptions, baselineName, percentile, type Result, rounded } from './result.ts';
-import { type Program, type Stores, serveRepo, startBaseline, startProgram, startStores } from './systems.ts';
-
-const main = '../src/main.ts';
+import { ours, type Program, type Stores, serveRepo, startBaseline, startProgram, startStores } from './systems.ts';
 
 function startApis(stores: Stores, count: number): Promise<Program[]> {
   const env = { ...stores.env, ROLES: 'api' };
-  return Promise.all(Array.from({ length: count }, () => startProgram(main, [], env)));
+  return Promise.all(Array.from({ length: count }, () => startProgram(ours, [], env)));
 }
 
 async function submit(api: Program, repo: string, key: string): Promise<number> {
   const body = { repo, agent: { type: 'command', command: 'true' } };
-  const response = await postJson(`${api.url}/v1/runs`, body, { 'idempotency-key': key });
-  await response.text();
-  return response.status;
+  const { status } = await postJson(`${api.url}/v1/runs`, body, { 'idempotency-key': key });
+  return status;
 }
 
 /** New requests at an even rate on one API process; nobody executes the runs, as workers are other processes. */
@@ -32,16 +29,16 @@ async function latency({ quick, note }: BenchOptions): Promise<Result[]> {
   });
   await api.stop();
   const peer = await baselineLatency(origin.repo, perSecond);
-  const [ours, theirs] = [percentile(times, 0.99), percentile(peer, 0.99)];
+  const [here, there] = [percentile(times, 0.99), percentile(peer, 0.99)];
   note(`post.p99: p50 ${rounded(percentile(times, 0.5))} ms here, ${rounded(percentile(peer, 0.5))} ms there`);
   return [
     {
       metric: 'post.p99',
-      ours: rounded(ours),
-      peer: rounded(theirs),
+      ours: rounded(here),
+      peer: rounded(there),
       peerName: `${baselineName} (clones in the request)`,
       unit: 'ms',
-      ratio: rounded(ours / theirs),
+      ratio: rounded(here / there),
     },
   ];
 }

@@ -8,12 +8,11 @@ import { openDatabase } from '../src/db/open.ts';
 import { createLogWriter, type LogWriter } from '../src/logs/writer.ts';
 import { openRelay } from '../src/relay/open.ts';
 import type { Relay } from '../src/relay/relay.ts';
-import { createRun } from '../src/runs/store.ts';
+import { createRun } from '../src/runs/create.ts';
 import { moveRun, takeRun } from '../src/runs/transition.ts';
 import { type Bench, type BenchOptions, percentile, type Result, rounded } from './result.ts';
-import { type Program, type Stores, startProgram, startStores } from './systems.ts';
+import { ours, type Program, type Stores, startProgram, startStores } from './systems.ts';
 
-const main = '../src/main.ts';
 const noError = (): void => {};
 
 /** The bench itself is the worker: it holds runs and writes their lines. */
@@ -48,7 +47,7 @@ async function holdRun(
     timeout: 60_000,
   };
   const agent = { type: 'command', command: 'true' };
-  const id = await db.transaction().execute((tx) => createRun(tx, { ...run, agent }));
+  const { id } = await createRun(db, { ...run, agent });
   await db.deleteFrom('outbox').where('run_id', '=', id).execute();
   const hold = { runId: id, dispatch: 1, fence: 1, workerId: 'bench' };
   await takeRun(db, hold);
@@ -96,7 +95,7 @@ async function residentBytes(pid: number): Promise<number> {
 async function idle({ note }: BenchOptions): Promise<Result[]> {
   await using stores = await startStores();
   await using writer = await startWriter(stores, 1000);
-  const api = await startProgram(main, [], { ...stores.env, ROLES: 'api' });
+  const api = await startProgram(ours, [], { ...stores.env, ROLES: 'api' });
   const ids = writer.runs.map(({ id }) => id);
   // What the process needs for having served some clients is not theirs.
   await (await startClients(api.url, 500, ids)).stop();
@@ -120,7 +119,7 @@ async function idle({ note }: BenchOptions): Promise<Result[]> {
 async function active({ quick, note }: BenchOptions): Promise<Result[]> {
   await using stores = await startStores();
   await using writer = await startWriter(stores, 100);
-  const api = await startProgram(main, [], { ...stores.env, ROLES: 'api' });
+  const api = await startProgram(ours, [], { ...stores.env, ROLES: 'api' });
   const ids = writer.runs.map(({ id }) => id);
   const clients = await startClients(api.url, 1000, ids);
   await clients.figures();
@@ -179,7 +178,7 @@ async function gaps({ quick, note }: BenchOptions): Promise<Result[]> {
   await using writer = await startWriter(stores, 1);
   const run = writer.runs[0];
   if (!run) return [];
-  const start = (): Promise<Program> => startProgram(main, [], { ...stores.env, ROLES: 'api' });
+  const start = (): Promise<Program> => startProgram(ours, [], { ...stores.env, ROLES: 'api' });
   const ready = [start(), start(), start()];
   const apis = {
     async next() {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { git, startGitServer, startPostgres, startRedis, temporaryDirectory, testRepos } from '@millrace/test-support';
 import pg from 'pg';
 import type { BaselineRun } from './baseline/store.ts';
+import { postJson } from './load.ts';
 import { percentile } from './result.ts';
 
 /** A program of this package as a process of its own. */
@@ -16,14 +17,18 @@ export interface Program {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts a TypeScript program and waits for the line that tells its address. */
+/** The orchestrator as production runs it, which `npm run bench` has built. */
+export const ours = '../dist/main.js';
+
+/** Starts a program and waits for the line that tells its address. */
 export async function startProgram(
   path: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Program> {
   const file = fileURLToPath(new URL(path, import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=@millrace/source', '--import', 'tsx', file, ...args], {
+  const loader = path.endsWith('.ts') ? ['--import', 'tsx'] : [];
+  const child = spawn(process.execPath, [...loader, file, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -80,8 +85,8 @@ export async function startBaseline(): Promise<System & { readonly program: Prog
   return {
     program,
     async submit(repo, command) {
-      const response = await fetch(program.url, { method: 'POST', body: JSON.stringify({ repo, command }) });
-      if (response.status !== 201) throw new Error(await response.text());
+      const { status, text } = await postJson(program.url, { repo, command });
+      if (status !== 201) throw new Error(text);
     },
     async finished() {
       const runs = (await (await fetch(program.url)).json()) as BaselineRun[];
@@ -141,23 +146,18 @@ export async function startStores(): Promise<Stores> {
 /** The orchestrator in production's shape: one API and two workers, one for each core, by URL. */
 export async function startOurs(options: { readonly concurrency: number }): Promise<System> {
   const stores = await startStores();
-  const api = await startProgram('../src/main.ts', [], { ...stores.env, ROLES: 'api' });
+  const api = await startProgram(ours, [], { ...stores.env, ROLES: 'api' });
   const slots = { WORKER_CONCURRENCY: String(Math.ceil(options.concurrency / 2)) };
   const workers = await Promise.all(
-    ['worker,ci,janitor', 'worker'].map((ROLES) =>
-      startProgram('../src/main.ts', [], { ...stores.env, ...slots, ROLES }),
-    ),
+    ['worker,ci,janitor', 'worker'].map((ROLES) => startProgram(ours, [], { ...stores.env, ...slots, ROLES })),
   );
   const db = new pg.Pool({ connectionString: stores.databaseUrl, max: 2 });
   let key = 0;
   return {
     async submit(repo, command) {
-      const response = await fetch(`${api.url}/v1/runs`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': `bench-${key++}` },
-        body: JSON.stringify({ repo, agent: { type: 'command', command } }),
-      });
-      if (!response.ok) throw new Error(await response.text());
+      const body = { repo, agent: { type: 'command', command } };
+      const { status, text } = await postJson(`${api.url}/v1/runs`, body, { 'idempotency-key': `bench-${key++}` });
+      if (status !== 202) throw new Error(text);
     },
     finished: () => ourTimes(db),
     async [Symbol.asyncDispose]() {

@@ -9,6 +9,8 @@ export interface Loop {
 export interface LoopOptions {
   /** Milliseconds between turns when nobody wakes the loop. */
   readonly interval: number;
+  /** Milliseconds that pass at least between two turns, so that one turn serves what woke the loop in the meantime. @default 0 */
+  readonly gather?: number;
   readonly turn: () => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
@@ -19,6 +21,8 @@ export function createLoop(options: LoopOptions): Loop {
   let woken = false;
   let timer: NodeJS.Timeout | undefined;
   let current: Promise<void> | undefined;
+  /** Of {@link performance.now}: no turn before. */
+  let notBefore = 0;
 
   const start = (): void => {
     clearTimeout(timer);
@@ -29,13 +33,21 @@ export function createLoop(options: LoopOptions): Loop {
       .finally(() => {
         current = undefined;
         if (stopped) return;
-        if (woken) start();
+        notBefore = performance.now() + (options.gather ?? 0);
+        if (woken) soon();
         else timer = setTimeout(start, options.interval);
       });
   };
+  const soon = (): void => {
+    const wait = notBefore - performance.now();
+    clearTimeout(timer);
+    if (wait <= 0) start();
+    else timer = setTimeout(start, wait);
+  };
   const wake = (): void => {
+    if (stopped || (woken && !current)) return;
     woken = true;
-    if (!stopped && !current) start();
+    if (!current) soon();
   };
   timer = setTimeout(start, 0);
   return {

@@ -18,7 +18,7 @@ import { takeRun } from '../src/runs/transition.ts';
 import { findSession } from '../src/sessions/kept.ts';
 import { listMessages, listTasks } from '../src/tasks/tasks.ts';
 import { hasRoom } from '../src/tenants/quota.ts';
-import { usageOf } from '../src/tenants/tenants.ts';
+import { getTenant, usageOf } from '../src/tenants/tenants.ts';
 import { testDatabase } from './support/database.ts';
 
 /** Runs in the table; everything that is asked all the time must not depend on how many there are. */
@@ -173,7 +173,7 @@ const hot: readonly (readonly [string, () => Promise<unknown>])[] = [
     'a tenant that may have only so many runs wait',
     async () => {
       await sql`UPDATE tenants SET max_queued = 100 WHERE id = ${tenantId}`.execute(db);
-      await hasRoom(db, tenantId, 1);
+      await hasRoom(db, await getTenant(db, tenantId), 1);
     },
   ],
   [

@@ -1,6 +1,7 @@
-import { Kysely, PostgresDialect } from 'kysely';
+import { Kysely } from 'kysely';
 import pg from 'pg';
 import { migrateUp } from './migrate.ts';
+import { pipelinedDialect } from './prepared.ts';
 import type { Database } from './schema.ts';
 
 /** The database of the orchestrator: one pool, seen through Kysely and, for packages that take one, as itself. */
@@ -21,6 +22,7 @@ export async function openDatabase(
     max: poolSize,
     application_name: 'millrace',
     connectionTimeoutMillis: 10_000,
+    pipeline: true,
   });
   let closing = false;
   // The server may end what is left of a connection before the last word of our side has reached it.
@@ -28,7 +30,7 @@ export async function openDatabase(
   // The pool listens to its idle clients only: one that is lost between two statements of a transaction would be an
   // uncaught exception. Its next statement fails, which is all that whoever has it must know.
   pool.on('connect', (client) => client.on('error', () => {}));
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  const db = new Kysely<Database>({ dialect: pipelinedDialect(pool) });
   const close = async (): Promise<void> => {
     closing = true;
     await db.destroy();

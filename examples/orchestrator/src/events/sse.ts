@@ -27,6 +27,8 @@ export function streamEvents(response: ServerResponse, { hub, runId, after, onEn
     'x-accel-buffering': 'no',
   });
   response.write(`retry: ${reconnectDelay}\n\n`);
+  // The framework's listener would abort its request, and keeps that with all its headers for as long as the client stays.
+  response.removeAllListeners('close');
   let source: EventSource | undefined;
   response.once('close', () => {
     source?.leave();

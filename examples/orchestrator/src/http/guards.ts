@@ -34,14 +34,17 @@ function hasBody(request: HonoRequest): boolean {
 const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);
 
 /**
- * Reads the body up to a limit, before anything is made of it. What is left of a refused body is not read, so the
- * connection cannot be used again, and the answer says so.
+ * Bounds the body before anything is made of it: by its length, which the server holds the client to, or else by reading
+ * it. What is left of a refused body is not read, so the connection cannot be used again, and the answer says so.
  */
 export function limitBody(bytes: number): MiddlewareHandler {
   return async (c, next) => {
+    if (!methodsWithBody.has(c.req.method)) return await next();
+    const length = c.req.header('content-length');
+    if (length !== undefined) return Number(length) > bytes ? tooLarge(bytes) : await next();
     const { body } = c.req.raw;
-    if (!methodsWithBody.has(c.req.method) || !body) return await next();
-    const read = Number(c.req.header('content-length') ?? 0) > bytes ? undefined : await readUpTo(body, bytes);
+    if (!body) return await next();
+    const read = await readUpTo(body, bytes);
     if (!read) return tooLarge(bytes);
     // Hono keeps promises here, whatever its type says.
     c.req.bodyCache.arrayBuffer = Promise.resolve(read) as unknown as ArrayBuffer;

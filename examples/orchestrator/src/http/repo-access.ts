@@ -1,5 +1,5 @@
 import { mayUseRepo } from '../tenants/allowed-repos.ts';
-import { getTenant } from '../tenants/tenants.ts';
+import type { TenantRow } from '../tenants/tenants.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
 
@@ -9,11 +9,15 @@ import { ApiError } from './problem.ts';
  *
  * @throws {ApiError}
  */
-export async function checkRepo(context: ApiContext, tenantId: string, repo: string, ref: string): Promise<void> {
-  const tenant = await getTenant(context.db, tenantId);
+export async function checkRepo(
+  { preflight }: ApiContext,
+  tenant: TenantRow | undefined,
+  repo: string,
+  ref: string,
+): Promise<void> {
   if (!mayUseRepo(tenant?.repos ?? null, repo)) {
     const detail = `The tenant may not use ${repo}; an administrator adds it to the tenant's repos.`;
     throw new ApiError(403, 'ERR_REPO_FORBIDDEN', detail);
   }
-  await context.preflight.check(repo, ref);
+  await preflight.check(repo, ref);
 }

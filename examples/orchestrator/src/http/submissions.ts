@@ -13,11 +13,18 @@ export interface SubmissionKey {
   readonly replay: boolean;
 }
 
-/** Runs `create` once per key: its rows and the key are committed together. What it returns is told to duplicates. */
+/** What is told to whoever sends a key again, and the writes of which it tells. */
+export interface Creation<T> {
+  readonly value: T;
+  /** Need not be awaited before: then the writes and the key's result travel together. When it fails, nothing is committed. */
+  readonly stored: Promise<unknown>;
+}
+
+/** Runs `create` once per key: its rows and the key are committed together. */
 export interface Submissions {
   submit<T extends object>(
     request: SubmissionKey,
-    create: (tx: Kysely<Database>) => Promise<T>,
+    create: (tx: Kysely<Database>) => Promise<Creation<T>>,
   ): Promise<{ readonly value: T; readonly replayed: boolean }>;
   close(): Promise<void>;
 }

@@ -1,9 +1,12 @@
 import { keyFrom } from '@millrace/idempotency';
 import type { Kysely } from 'kysely';
 import type { Database } from '../db/schema.ts';
-import { createRun, type RunWithRepo, runsWithRepo } from '../runs/store.ts';
+import { newId } from '../ids.ts';
+import { createRun, type RunWithRepo } from '../runs/create.ts';
+import { runsWithRepo } from '../runs/store.ts';
 import { addMessage, createTask, getTask, type TaskRow } from '../tasks/tasks.ts';
 import { hasRoom } from '../tenants/quota.ts';
+import { getTenant, type TenantRow } from '../tenants/tenants.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
 import { checkRepo } from './repo-access.ts';
@@ -26,15 +29,18 @@ export async function submitTask(
   body: NewTaskBody,
 ): Promise<SubmittedTask> {
   const { tenantId, prefer } = headers;
-  await checkRepo(context, tenantId, body.repo, body.ref);
-  const checked = await checkRuns(context, tenantId, body, body);
+  const tenant = await getTenant(context.db, tenantId);
+  await checkRepo(context, tenant, body.repo, body.ref);
+  const checked = await checkRuns(context, tenant, body, body);
   const key = requireKey(headers.key);
   const request = { tenantId, operation: 'tasks.create', key, input: body, replay: wantsReplay(prefer) } as const;
   const { value, replayed } = await context.submissions.submit(request, async (tx) => {
     const { repo, ref, prompt = '' } = body;
     const title = body.title ?? (prompt.split('\n')[0]?.slice(0, 200) || repo);
+    if (!(await hasRoom(tx, tenant, checked.length))) throw noRoom();
     const taskId = await createTask(tx, { tenantId, repo, ref, title, prompt });
-    return { taskId, runIds: await storeRuns(tx, headers, taskId, checked) };
+    const runs = storeRuns(tx, headers, taskId, checked);
+    return { value: { taskId, runIds: runs.ids }, stored: runs.stored };
   });
   return await answer(context, tenantId, value, replayed);
 }
@@ -51,27 +57,30 @@ export async function submitTaskRuns(
 ): Promise<SubmittedTask> {
   const { tenantId, prefer } = headers;
   const prompt = body.prompt ?? task.prompt;
-  const checked = await checkRuns(context, tenantId, { repo: task.repo_url, ref: task.ref, prompt }, body);
+  const tenant = await getTenant(context.db, tenantId);
+  const checked = await checkRuns(context, tenant, { repo: task.repo_url, ref: task.ref, prompt }, body);
   const key = headers.key || keyFrom(task.id, body);
   const input = { taskId: task.id, ...body };
   const request = { tenantId, operation: 'tasks.run', key, input, replay: wantsReplay(prefer) } as const;
   const { value, replayed } = await context.submissions.submit(request, async (tx) => {
+    if (!(await hasRoom(tx, tenant, checked.length))) throw noRoom();
     if (body.prompt !== undefined) await addMessage(tx, { taskId: task.id, author: 'user', body: body.prompt });
-    return { taskId: task.id, runIds: await storeRuns(tx, headers, task.id, checked) };
+    const runs = storeRuns(tx, headers, task.id, checked);
+    return { value: { taskId: task.id, runIds: runs.ids }, stored: runs.stored };
   });
   return await answer(context, tenantId, value, replayed);
 }
 
 async function checkRuns(
   context: ApiContext,
-  tenantId: string,
+  tenant: TenantRow | undefined,
   { repo, ref, prompt }: { readonly repo: string; readonly ref: string; readonly prompt?: string | undefined },
   body: Omit<TaskRunsBody, 'prompt'>,
 ): Promise<CheckedRun[]> {
   const { agents, priority, timeout, deadline, message, budgetMicroUsd, pullRequest } = body;
   const options = { priority, timeout, deadline, message, budgetMicroUsd, pullRequest };
   const runs = agents.map((agent) => ({ repo, ref, agent: withPrompt(agent, prompt), ...options }) as NewRunBody);
-  return await Promise.all(runs.map((run) => checkRun(context, tenantId, run)));
+  return await Promise.all(runs.map((run) => checkRun(context, tenant, run)));
 }
 
 function withPrompt(agent: TaskRunsBody['agents'][number], prompt: string | undefined): NewRunBody['agent'] {
@@ -82,18 +91,14 @@ function withPrompt(agent: TaskRunsBody['agents'][number], prompt: string | unde
   throw new ApiError(422, 'ERR_INVALID_REQUEST', detail);
 }
 
-async function storeRuns(
+function storeRuns(
   tx: Kysely<Database>,
   { tenantId, traceparent }: SubmissionHeaders,
   taskId: string,
   checked: readonly CheckedRun[],
-): Promise<string[]> {
-  if (!(await hasRoom(tx, tenantId, checked.length))) throw noRoom();
-  const ids: string[] = [];
-  for (const run of checked) {
-    ids.push(await createRun(tx, { tenantId, taskId, ...run, ...(traceparent && { traceparent }) }));
-  }
-  return ids;
+): { readonly ids: readonly string[]; readonly stored: Promise<unknown> } {
+  const runs = checked.map((run) => ({ id: newId(), tenantId, taskId, ...run, ...(traceparent && { traceparent }) }));
+  return { ids: runs.map(({ id }) => id), stored: Promise.all(runs.map((run) => createRun(tx, run))) };
 }
 
 async function answer(

@@ -1,9 +1,12 @@
 import ms, { type StringValue } from 'ms';
 import { agentOf } from '../agents/registry.ts';
 import type { AgentSpec, PullRequestWish } from '../db/schema.ts';
-import { createRun, getRun, type NewRun, type RunWithRepo } from '../runs/store.ts';
+import { newId } from '../ids.ts';
+import { createRun, type NewRun, type RunWithRepo } from '../runs/create.ts';
+import { getRun } from '../runs/store.ts';
 import { findSession } from '../sessions/kept.ts';
 import { hasRoom } from '../tenants/quota.ts';
+import { getTenant, type TenantRow } from '../tenants/tenants.ts';
 import type { ApiContext } from './context.ts';
 import { ApiError } from './problem.ts';
 import { checkRepo } from './repo-access.ts';
@@ -29,7 +32,8 @@ export interface Submitted {
 
 export async function submitRun(context: ApiContext, submission: Submission): Promise<Submitted> {
   const { body } = submission;
-  return await storeOnce(context, submission, body, await checkRun(context, submission.tenantId, body));
+  const tenant = await getTenant(context.db, submission.tenantId);
+  return await storeOnce(context, submission, tenant, body, await checkRun(context, tenant, body));
 }
 
 /** Submits the run of another one again, as a run of its own. */
@@ -38,7 +42,8 @@ export async function retryRun(
   headers: SubmissionHeaders,
   first: RunWithRepo,
 ): Promise<Submitted> {
-  await checkRepo(context, headers.tenantId, first.repo_url, first.ref);
+  const tenant = await getTenant(context.db, headers.tenantId);
+  await checkRepo(context, tenant, first.repo_url, first.ref);
   const checked: CheckedRun & Pick<NewRun, 'taskId'> = {
     repo: first.repo_url,
     ref: first.ref,
@@ -50,16 +55,20 @@ export async function retryRun(
     ...(first.pull_request && { pullRequest: first.pull_request }),
     ...(first.task_id !== null && { taskId: first.task_id }),
   };
-  return await storeOnce(context, headers, { retryOf: first.id }, { ...checked, retryOf: first.id });
+  return await storeOnce(context, headers, tenant, { retryOf: first.id }, { ...checked, retryOf: first.id });
 }
 
 /** Everything that can be wrong with a run is told before it is stored. @throws {ApiError} */
-export async function checkRun(context: ApiContext, tenantId: string, body: NewRunBody): Promise<CheckedRun> {
+export async function checkRun(
+  context: ApiContext,
+  tenant: TenantRow | undefined,
+  body: NewRunBody,
+): Promise<CheckedRun> {
   const timeout = parseDuration('timeout', body.timeout, maxTimeout) ?? context.config.runTimeout;
   const deadline = parseDuration('deadline', body.deadline, maxDeadline);
   checkProvider(context, body);
-  await checkSession(context, tenantId, body);
-  await checkRepo(context, tenantId, body.repo, body.ref);
+  await checkSession(context, tenant, body);
+  await checkRepo(context, tenant, body.repo, body.ref);
   return {
     repo: body.repo,
     ref: body.ref,
@@ -77,17 +86,21 @@ export async function checkRun(context: ApiContext, tenantId: string, body: NewR
 async function storeOnce(
   context: ApiContext,
   { tenantId, key, prefer, traceparent }: SubmissionHeaders,
+  tenant: TenantRow | undefined,
   input: unknown,
   checked: CheckedRun & Pick<NewRun, 'retryOf' | 'taskId'>,
 ): Promise<Submitted> {
   const operation = 'runs.create';
   const request = { tenantId, operation, key: requireKey(key), input, replay: wantsReplay(prefer) } as const;
+  let made: Promise<RunWithRepo> | undefined;
   const { value, replayed } = await context.submissions.submit(request, async (tx) => {
-    if (!(await hasRoom(tx, tenantId, 1))) throw noRoom();
-    return { runId: await createRun(tx, { tenantId, ...checked, ...(traceparent && { traceparent }) }) };
+    if (!(await hasRoom(tx, tenant, 1))) throw noRoom();
+    const id = newId();
+    made = createRun(tx, { id, tenantId, ...checked, ...(traceparent && { traceparent }) });
+    return { value: { runId: id }, stored: made };
   });
   if (!replayed) context.relay.publish({ kind: 'outbox', runId: value.runId });
-  const run = await getRun(context.db, tenantId, value.runId);
+  const run = await (made ?? getRun(context.db, tenantId, value.runId));
   if (!run) {
     throw new ApiError(404, 'ERR_RUN_NOT_FOUND', `The run ${value.runId} of this key was deleted; use a new key.`);
   }
@@ -108,10 +121,10 @@ function checkProvider({ config }: ApiContext, { agent }: NewRunBody): void {
   throw new ApiError(422, 'ERR_PROVIDER_NOT_CONFIGURED', detail);
 }
 
-async function checkSession({ db }: ApiContext, tenantId: string, { agent }: NewRunBody): Promise<void> {
+async function checkSession({ db }: ApiContext, tenant: TenantRow | undefined, { agent }: NewRunBody): Promise<void> {
   const { session: sessionId, type } = agent as AgentSpec;
   if (typeof sessionId !== 'string') return;
-  if (await findSession(db, { tenantId, agent: type, sessionId })) return;
+  if (tenant && (await findSession(db, { tenantId: tenant.id, agent: type, sessionId }))) return;
   const detail = `No session ${sessionId} of ${type} is kept; take the \`session\` of a run whose artifacts list one.`;
   throw new ApiError(422, 'ERR_SESSION_NOT_FOUND', detail);
 }

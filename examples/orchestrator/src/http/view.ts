@@ -1,5 +1,5 @@
 import type { z } from '@hono/zod-openapi';
-import type { RunWithRepo } from '../runs/store.ts';
+import type { RunWithRepo } from '../runs/create.ts';
 import type { runView } from './schemas.ts';
 
 export type RunView = z.infer<typeof runView>;

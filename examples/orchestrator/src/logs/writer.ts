@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import { prepared } from '../db/prepared.ts';
 import type { Database } from '../db/schema.ts';
 import { RunFencedError } from '../runs/errors.ts';
 import type { Hold } from '../runs/transition.ts';
@@ -78,6 +79,7 @@ async function position({ db, hold }: LogWriterOptions): Promise<{ lastSeq: numb
       sql<string>`coalesce(sum(length(body)), 0)`.as('bytes'),
     ])
     .where('run_id', '=', hold.runId)
+    .modifyEnd(sql.raw(prepared))
     .executeTakeFirstOrThrow();
   return { lastSeq: row.lastSeq, bytes: Number(row.bytes) };
 }
@@ -91,7 +93,6 @@ async function storeChunk({ db, hold }: LogWriterOptions, from: number, lines: r
     INSERT INTO log_chunks (run_id, seq_from, seq_to, body)
     SELECT id, ${from}::int, ${from + lines.length - 1}::int, ${encodeLines(lines)}::bytea FROM runs
     WHERE id = ${hold.runId} AND dispatch = ${hold.dispatch} AND fence = ${hold.fence} AND finished_at IS NULL
-    FOR SHARE
-  `.execute(db);
+    FOR SHARE ${sql.raw(prepared)}`.execute(db);
   if (result.numAffectedRows !== 1n) throw new RunFencedError(hold.runId);
 }

@@ -34,6 +34,7 @@ export function natsRelay(url: string, onError: (error: unknown) => void): Relay
   return {
     publish(hint) {
       tell(listeners, hint);
+      if (hint.kind === 'outbox') return;
       try {
         connection?.publish(subject, formatHint(hint));
       } catch (error) {

@@ -22,6 +22,7 @@ export function redisRelay(url: string, onError: (error: unknown) => void): Rela
   return {
     publish(hint) {
       tell(listeners, hint);
+      if (hint.kind === 'outbox') return;
       publisher.publish(channel, formatHint(hint)).catch(onError);
     },
     subscribe(listener) {

@@ -1,5 +1,6 @@
 /** Something changed; whoever cares reads the database. A hint that is lost only costs the time of one poll. */
 export interface Hint {
+  /** `outbox` stays in its process: each has a relay of the outbox, and one that wakes is enough. */
   readonly kind: 'run' | 'cancel' | 'outbox' | 'webhook' | 'push' | 'drain';
   /** Empty for `webhook`, which is about no run in particular; the id of the repository for `push`, of the worker for `drain`. */
   readonly runId: string;

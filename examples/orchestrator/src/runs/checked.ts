@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { Database } from '../db/schema.ts';
+import type { RunWithRepo } from './create.ts';
 import { createFollowUp } from './follow-up.ts';
-import { type RunWithRepo, runsWithRepo } from './store.ts';
+import { runsWithRepo } from './store.ts';
 import { applyMove } from './transition.ts';
 
 /** A commit as the forge's webhooks name it. Two repositories can hold the same commit. */

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { agentOf } from '../agents/registry.ts';
 import type { AgentSpec, Database, PullRequestWish } from '../db/schema.ts';
-import { createRun, type RunWithRepo } from './store.ts';
+import { createRun, type RunWithRepo } from './create.ts';
 
 /** The branch that a run's pull request goes into, as far as the run says it; a commit is no branch. */
 export function baseOf(run: Pick<RunWithRepo, 'ref'>, wish: PullRequestWish): string | undefined {
@@ -24,7 +24,7 @@ export async function createFollowUp(
   const { attempts = 0, agent } = wish?.followUp ?? {};
   if (!wish || attempts < 1 || !failed.commit_sha) return undefined;
   const base = baseOf(failed, wish);
-  return await createRun(tx, {
+  const next = await createRun(tx, {
     tenantId: failed.tenant_id,
     repo: failed.repo_url,
     ref: failed.commit_sha,
@@ -43,6 +43,7 @@ export async function createFollowUp(
     ...(failed.budget_microusd !== null && { budgetMicroUsd: Number(failed.budget_microusd) }),
     ...(failed.traceparent !== null && { traceparent: failed.traceparent }),
   });
+  return next.id;
 }
 
 /** The session of the failed run, where its worker kept it. */

@@ -1,4 +1,5 @@
-import { type Kysely, sql } from 'kysely';
+import { CompiledQuery, type Kysely } from 'kysely';
+import { prepared } from '../db/prepared.ts';
 import type { Database } from '../db/schema.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import type { Relay } from '../relay/relay.ts';
@@ -26,6 +27,8 @@ export interface OutboxRelayOptions {
 }
 
 const batchSize = 100;
+/** Milliseconds between two rounds: what comes in meanwhile is handed over together. */
+const gather = 10;
 
 /**
  * Hands what transactions left in the outbox to the queue. A crash after the queue accepted and before the row is
@@ -34,6 +37,7 @@ const batchSize = 100;
 export function createOutboxRelay(options: OutboxRelayOptions): Loop {
   const loop = createLoop({
     interval: options.pollInterval,
+    gather,
     onError: options.onError,
     async turn() {
       let moved = batchSize;
@@ -55,49 +59,35 @@ export function createOutboxRelay(options: OutboxRelayOptions): Loop {
 /** Rows are locked while the queue answers, and skipped by the relays of other processes. */
 async function relayBatch({ db, enqueue }: OutboxRelayOptions): Promise<number> {
   return await db.transaction().execute(async (tx) => {
-    const rows = await tx
-      .selectFrom('outbox')
-      .innerJoin('runs', 'runs.id', 'outbox.run_id')
-      .select([
-        'outbox.id',
-        'outbox.run_id as runId',
-        'outbox.dispatch',
-        'runs.tenant_id as tenantId',
-        'runs.priority',
-        'runs.traceparent',
-      ])
-      .where('outbox.available_at', '<=', sql<Date>`now()`)
-      .orderBy('outbox.id')
-      .limit(batchSize)
-      .forUpdate('outbox')
-      .skipLocked()
-      .execute();
-    if (rows.length === 0) return 0;
-    const answers = await enqueue(rows);
-    for (const [index, row] of rows.entries()) await settle(tx, row, answers[index]);
+    const { rows } = await tx.executeQuery<Due>(CompiledQuery.raw(due, [batchSize]));
+    if (rows.length > 0) await settle(tx, rows, await enqueue(rows));
     return rows.length;
   });
 }
 
-async function settle(
-  tx: Kysely<Database>,
-  row: { readonly id: string; readonly runId: string; readonly dispatch: number },
-  answer: DispatchAnswer | undefined,
-): Promise<void> {
-  if (answer?.accepted) {
-    await tx.deleteFrom('outbox').where('id', '=', row.id).execute();
-    await tx
-      .updateTable('runs')
-      .set({ job_id: answer.jobId })
-      .where('id', '=', row.runId)
-      .where('dispatch', '=', row.dispatch)
-      .execute();
-    return;
-  }
-  const delay = answer?.retryAfter ?? 1000;
-  await tx
-    .updateTable('outbox')
-    .set({ available_at: sql<Date>`now() + make_interval(secs => ${delay / 1000})` })
-    .where('id', '=', row.id)
-    .execute();
+type Due = Dispatch & { readonly id: string };
+
+const due = `
+  SELECT outbox.id, run_id AS "runId", outbox.dispatch, tenant_id AS "tenantId", priority, traceparent
+  FROM outbox JOIN runs ON runs.id = run_id
+  WHERE available_at <= now() ORDER BY outbox.id LIMIT $1 FOR UPDATE OF outbox SKIP LOCKED ${prepared}`;
+
+/** What was accepted leaves the outbox and is noted in its run; the rest waits as long as the queue says. */
+const settlement = `
+  WITH answer AS (
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS t (id, job_id, delay)
+  ), delayed AS (
+    UPDATE outbox SET available_at = now() + make_interval(secs => delay)
+    FROM answer WHERE outbox.id = answer.id AND answer.job_id IS NULL
+  ), handed AS (
+    DELETE FROM outbox USING answer WHERE outbox.id = answer.id AND answer.job_id IS NOT NULL
+    RETURNING run_id, dispatch, answer.job_id
+  )
+  UPDATE runs SET job_id = handed.job_id FROM handed
+  WHERE runs.id = handed.run_id AND runs.dispatch = handed.dispatch ${prepared}`;
+
+async function settle(tx: Kysely<Database>, rows: readonly Due[], answers: readonly DispatchAnswer[]): Promise<void> {
+  const jobIds = answers.map((answer) => (answer.accepted ? answer.jobId : null));
+  const delays = answers.map((answer) => (answer.accepted ? 0 : answer.retryAfter / 1000));
+  await tx.executeQuery(CompiledQuery.raw(settlement, [rows.map(({ id }) => id), jobIds, delays]));
 }

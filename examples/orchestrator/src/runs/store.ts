@@ -1,73 +1,17 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import type { AgentSpec, Database, FollowUp, PullRequestWish, RunEventRow, RunRow } from '../db/schema.ts';
-import { newId } from '../ids.ts';
-import { ensureRepo } from '../repos/repos.ts';
+import { prepared } from '../db/prepared.ts';
+import type { Database, RunEventRow, RunRow } from '../db/schema.ts';
+import { runColumns } from './columns.ts';
+import type { RunWithRepo } from './create.ts';
 import { isTerminal, type RunState, unheldStates } from './states.ts';
 import { applyMove } from './transition.ts';
 
-/** What it takes to create a run; everything was validated before. */
-export interface NewRun {
-  readonly tenantId: string;
-  readonly repo: string;
-  readonly ref: string;
-  readonly agent: AgentSpec;
-  readonly message: string;
-  readonly priority: number;
-  /** Milliseconds the agent may take. */
-  readonly timeout: number;
-  /** Milliseconds from now that the whole run may take, its waits included. @default no bound */
-  readonly deadline?: number;
-  readonly taskId?: string;
-  readonly pullRequest?: PullRequestWish;
-  /** Millionths of a US dollar. */
-  readonly budgetMicroUsd?: number;
-  /** The run that this one repeats. */
-  readonly retryOf?: string;
-  /** @default one named after the run */
-  readonly branch?: string;
-  readonly followUp?: FollowUp;
-  readonly traceparent?: string;
-}
-
-/** A run with the URL of its repository, as the API shows it. */
-export type RunWithRepo = RunRow & { readonly repo_url: string };
-
-/** Stores a run, its first event and the outbox row that hands it to the queue. Call it inside a transaction. */
-export async function createRun(tx: Kysely<Database>, run: NewRun): Promise<string> {
-  const id = newId();
-  const repoId = await ensureRepo(tx, run.tenantId, run.repo);
-  await tx
-    .insertInto('runs')
-    .values({
-      id,
-      tenant_id: run.tenantId,
-      task_id: run.taskId ?? null,
-      repo_id: repoId,
-      ref: run.ref,
-      agent: JSON.stringify(run.agent),
-      message: run.message,
-      priority: run.priority,
-      timeout_ms: run.timeout,
-      deadline_at: run.deadline === undefined ? null : sql<Date>`now() + make_interval(secs => ${run.deadline / 1000})`,
-      branch: run.branch ?? `millrace/${id}`,
-      event_seq: 1,
-      traceparent: run.traceparent ?? null,
-      retry_of: run.retryOf ?? null,
-      follow_up: run.followUp ? JSON.stringify(run.followUp) : null,
-      budget_microusd: run.budgetMicroUsd ?? null,
-      pull_request: run.pullRequest ? JSON.stringify(run.pullRequest) : null,
-    })
-    .execute();
-  await tx
-    .insertInto('run_events')
-    .values({ run_id: id, seq: 1, type: 'state', from_state: null, to_state: 'queued', data: '{}' })
-    .execute();
-  await tx.insertInto('outbox').values({ run_id: id, dispatch: 1 }).execute();
-  return id;
-}
-
 export async function getRun(db: Kysely<Database>, tenantId: string, id: string): Promise<RunWithRepo | undefined> {
-  return await runsWithRepo(db).where('runs.tenant_id', '=', tenantId).where('runs.id', '=', id).executeTakeFirst();
+  return await runsWithRepo(db)
+    .where('runs.tenant_id', '=', tenantId)
+    .where('runs.id', '=', id)
+    .modifyEnd(sql.raw(prepared))
+    .executeTakeFirst();
 }
 
 /** Which runs a list shows, newest first. */
@@ -106,7 +50,7 @@ export function runsWithRepo(db: Kysely<Database>) {
   return db
     .selectFrom('runs')
     .innerJoin('repos', 'repos.id', 'runs.repo_id')
-    .selectAll('runs')
+    .select(runColumns.map((column) => `runs.${column}` as const))
     .select('repos.url as repo_url');
 }
 
@@ -119,11 +63,12 @@ export async function runEventsAfter(
 ): Promise<RunEventRow[]> {
   return await db
     .selectFrom('run_events')
-    .selectAll()
+    .select(['run_id', 'seq', 'type', 'from_state', 'to_state', 'data', 'created_at'])
     .where('run_id', '=', runId)
     .where('seq', '>', after)
     .orderBy('seq')
     .limit(limit)
+    .modifyEnd(sql.raw(prepared))
     .execute();
 }
 

@@ -10,9 +10,10 @@ import { postgresStore } from '@millrace/idempotency/postgres';
 import { trace } from '@opentelemetry/api';
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { OpenDatabase } from '../db/open.ts';
+import { prepared } from '../db/prepared.ts';
 import type { Database } from '../db/schema.ts';
 import { ApiError } from '../http/problem.ts';
-import type { SubmissionKey, Submissions } from '../http/submissions.ts';
+import type { Creation, SubmissionKey, Submissions } from '../http/submissions.ts';
 
 /** Remembers which keys made which runs, in the database of the runs: key, run and outbox row are one commit. */
 export async function openSubmissions(
@@ -25,17 +26,24 @@ export async function openSubmissions(
   return {
     async submit<T extends object>(
       { tenantId, operation, key, input, replay }: SubmissionKey,
-      create: (tx: Kysely<Database>) => Promise<T>,
+      create: (tx: Kysely<Database>) => Promise<Creation<T>>,
     ) {
       const request = { tenant: tenantId, operation, key, input, duplicates: replay ? 'replay' : 'reject' } as const;
       try {
-        return await db.transaction().execute((tx) =>
-          idempotency.tx(clientOf(tx), request, async () => {
+        return await db.transaction().execute(async (tx) => {
+          let stored: Promise<unknown> | undefined;
+          const submitted = idempotency.tx(clientOf(tx), request, async () => {
             const made = await create(tx);
-            if ('runId' in made) trace.getActiveSpan()?.setAttribute('millrace.run.id', String(made.runId));
-            return made;
-          }),
-        );
+            stored = made.stored;
+            stored.catch(() => undefined);
+            if ('runId' in made.value) trace.getActiveSpan()?.setAttribute('millrace.run.id', String(made.value.runId));
+            return made.value;
+          });
+          // A write that failed aborts the transaction, so the key's result fails as well: the first error is the one to tell.
+          await Promise.allSettled([submitted]);
+          await stored;
+          return await submitted;
+        });
       } catch (error) {
         throw asProblem(error);
       }
@@ -48,7 +56,7 @@ export async function openSubmissions(
 function clientOf(tx: Kysely<Database>) {
   return {
     async query(text: string, values: readonly unknown[] = []) {
-      const { rows, numAffectedRows } = await tx.executeQuery(CompiledQuery.raw(text, [...values]));
+      const { rows, numAffectedRows } = await tx.executeQuery(CompiledQuery.raw(`${text} ${prepared}`, [...values]));
       return { rows: rows as Record<string, unknown>[], rowCount: Number(numAffectedRows ?? rows.length) };
     },
   };

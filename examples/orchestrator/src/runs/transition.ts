@@ -1,5 +1,7 @@
 import { type Kysely, sql, type Updateable } from 'kysely';
+import { prepared } from '../db/prepared.ts';
 import type { Database, RunRow, RunsTable } from '../db/schema.ts';
+import { runColumns } from './columns.ts';
 import { RunCancelledError, RunFencedError } from './errors.ts';
 import { canMove, entryState, isTerminal, type RunState } from './states.ts';
 
@@ -69,7 +71,7 @@ export async function applyMove(
         .$if(guard.fence !== undefined, (update) => update.where('fence', '=', `${guard.fence}`))
         .$if(guard.dispatch !== undefined, (update) => update.where('dispatch', '=', guard.dispatch ?? 0))
         .$if(guard.refuseCancelled === true, (update) => update.where('cancel_requested_at', 'is', null))
-        .returningAll(),
+        .returning(runColumns),
     )
     .with('event', (qb) =>
       qb
@@ -100,7 +102,8 @@ export async function applyMove(
         ),
     )
     .selectFrom('moved')
-    .selectAll()
+    .select(runColumns)
+    .modifyEnd(sql.raw(prepared))
     .executeTakeFirst();
 }
 
@@ -110,7 +113,13 @@ export async function applyMove(
  */
 export async function takeRun(db: Kysely<Database>, hold: Hold): Promise<RunRow | undefined> {
   return await db.transaction().execute(async (tx) => {
-    const run = await tx.selectFrom('runs').selectAll().where('id', '=', hold.runId).forUpdate().executeTakeFirst();
+    const run = await tx
+      .selectFrom('runs')
+      .select(runColumns)
+      .where('id', '=', hold.runId)
+      .forUpdate()
+      .modifyEnd(sql.raw(prepared))
+      .executeTakeFirst();
     if (!run || isTerminal(run.state) || run.state === 'parked') return undefined;
     if (run.dispatch !== hold.dispatch || Number(run.fence) >= hold.fence) return undefined;
     return await applyMove(tx, hold.runId, {

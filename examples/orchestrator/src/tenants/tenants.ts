@@ -1,4 +1,5 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { CompiledQuery, type Kysely, type Selectable, sql } from 'kysely';
+import { prepared } from '../db/prepared.ts';
 import type { Database, TenantsTable } from '../db/schema.ts';
 import type { RunQueue } from '../runs/queue.ts';
 
@@ -39,8 +40,13 @@ export async function putTenant(
   return row;
 }
 
+const byId = `
+  SELECT id, weight, max_concurrency, max_queued, monthly_budget_microusd, repos, created_at
+  FROM tenants WHERE id = $1 ${prepared}`;
+
 export async function getTenant(db: Kysely<Database>, id: string): Promise<TenantRow | undefined> {
-  return await db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst();
+  const { rows } = await db.executeQuery<TenantRow>(CompiledQuery.raw(byId, [id]));
+  return rows[0];
 }
 
 /** What a tenant has used since the beginning of the month (UTC), and what it has under way. */

@@ -1,4 +1,5 @@
-import type { Kysely, Updateable } from 'kysely';
+import { type Kysely, sql, type Updateable } from 'kysely';
+import { prepared } from '../db/prepared.ts';
 import type { Database, RunRow, RunsTable } from '../db/schema.ts';
 import { createLogWriter, type LogWriter } from '../logs/writer.ts';
 import { isTerminal, type RunState } from '../runs/states.ts';
@@ -35,7 +36,7 @@ export async function openSession(
   const announce = (): void => context.relay.publish({ kind: 'run', runId: hold.runId });
   const { db } = context;
   const byId = db.selectFrom('repos').select('url').where('id', '=', run.repo_id);
-  const repo = await byId.executeTakeFirstOrThrow();
+  const repo = await byId.modifyEnd(sql.raw(prepared)).executeTakeFirstOrThrow();
   const log = await createLogWriter({ db, hold, maxBytes: context.config.runLogBytes, onStored: announce });
   context.onState(run, run.attempt === 1 ? 'queued' : run.state);
   announce();

@@ -1,6 +1,6 @@
 import { startPostgres } from '@millrace/test-support';
 import { type OpenDatabase, openDatabase } from '../../src/db/open.ts';
-import { createRun, type NewRun } from '../../src/runs/store.ts';
+import { createRun, type NewRun } from '../../src/runs/create.ts';
 
 /** A migrated database of the test's own, on a server of its own. */
 export async function testDatabase(): Promise<OpenDatabase & { readonly url: string }> {
@@ -26,5 +26,5 @@ export const someRun: NewRun = {
 
 /** Stores a run as POST /v1/runs does. */
 export async function submit(database: OpenDatabase, change: Partial<NewRun> = {}): Promise<string> {
-  return await database.db.transaction().execute((tx) => createRun(tx, { ...someRun, ...change }));
+  return (await createRun(database.db, { ...someRun, ...change })).id;
 }

@@ -1,6 +1,7 @@
 import { beginWaiting } from '../../src/ci/await-checks.ts';
 import type { OpenDatabase } from '../../src/db/open.ts';
-import { getRun, type NewRun } from '../../src/runs/store.ts';
+import type { NewRun } from '../../src/runs/create.ts';
+import { getRun } from '../../src/runs/store.ts';
 import { type Hold, moveRun, takeRun } from '../../src/runs/transition.ts';
 import { submit } from './database.ts';
 

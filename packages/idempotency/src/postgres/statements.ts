@@ -16,6 +16,26 @@ export interface Statements {
 /** Milliseconds since 1970, by the server, moving within a transaction. */
 const nowMs = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 
+/** Listed, not `*`: a driver may keep a statement prepared, and then its columns must stay what they are when a newer version adds one. */
+const columns = (row: string): string =>
+  [
+    'tenant',
+    'operation',
+    'key',
+    'state',
+    'fingerprint',
+    'fence',
+    'owner',
+    'attempt',
+    'taken_over',
+    'on_expired',
+    'phases',
+    'result',
+  ]
+    .concat('created_at', 'updated_at', 'lease_until', 'expires_at')
+    .map((name) => `${row}.${name}`)
+    .join(', ');
+
 /** Kept although its time is over: what is parked or must be. */
 const kept = (row: string): string =>
   `(${row}.state = 'parked' OR (${row}.state = 'running' AND ${row}.on_expired = 'park'))`;
@@ -100,8 +120,8 @@ function beginStatement(table: string): string {
         lease_until = CASE WHEN ${parks} THEN r.lease_until ELSE EXCLUDED.lease_until END,
         expires_at = CASE WHEN ${parks} THEN r.expires_at ELSE EXCLUDED.expires_at END
       WHERE ${over} OR (r.fingerprint = EXCLUDED.fingerprint AND (r.state = 'retryable' OR ${died}))
-      RETURNING r.*
+      RETURNING ${columns('r')}
     )
-    SELECT true AS written, clock.ms AS now, begun.* FROM begun, clock
-    UNION ALL SELECT false, clock.ms, standing.* FROM standing, clock`;
+    SELECT true AS written, clock.ms AS now, ${columns('begun')} FROM begun, clock
+    UNION ALL SELECT false, clock.ms, ${columns('standing')} FROM standing, clock`;
 }

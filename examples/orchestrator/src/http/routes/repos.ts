@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { isId } from '../../ids.ts';
 import { ensureRepo, getRepo, listRepos, type RepoRow } from '../../repos/repos.ts';
+import { getTenant } from '../../tenants/tenants.ts';
 import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
 import { cursorOf, pageOf } from '../page.ts';
@@ -57,7 +58,7 @@ export function addRepoRoutes(app: OpenAPIHono<ApiEnv>, context: ApiContext): vo
   app.openapi(add, async (c) => {
     const { tenantId } = callerWith(c, 'runs:write');
     const { url } = c.req.valid('json');
-    await checkRepo(context, tenantId, url, 'HEAD');
+    await checkRepo(context, await getTenant(context.db, tenantId), url, 'HEAD');
     const id = await ensureRepo(context.db, tenantId, url);
     return c.json(toView(await findRepo(context, tenantId, id)), 200);
   });

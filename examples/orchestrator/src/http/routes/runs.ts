@@ -1,8 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { agentNames } from '../../agents/registry.ts';
 import { isId } from '../../ids.ts';
+import type { RunWithRepo } from '../../runs/create.ts';
 import { runStates } from '../../runs/states.ts';
-import { getRun, listRuns, type RunWithRepo, requestCancel } from '../../runs/store.ts';
+import { getRun, listRuns, requestCancel } from '../../runs/store.ts';
 import { type ApiEnv, callerWith } from '../authenticate.ts';
 import type { ApiContext } from '../context.ts';
 import { cursorOf, pageOf } from '../page.ts';
