@@ -24,10 +24,25 @@ function nameOf(text: string): string {
   return name;
 }
 
-/** A client that knows which statements are {@link prepared}. */
+/**
+ * A client that knows which statements are {@link prepared}, and gives the kernel all that one turn has for the server in
+ * one write: each write is a switch of context on both sides, and that is most of what a small statement costs.
+ */
 function preparing(client: pg.PoolClient): PostgresPoolClient {
-  const query = (text: string, values: unknown[]): Promise<unknown> =>
-    client.query(text.endsWith(prepared) ? { name: nameOf(text), text, values } : { text, values });
+  const { stream } = (client as pg.PoolClient & Pick<pg.Client, 'connection'>).connection;
+  let corked = false;
+  const uncork = (): void => {
+    corked = false;
+    stream.uncork();
+  };
+  const query = (text: string, values: unknown[]): Promise<unknown> => {
+    if (!corked) {
+      corked = true;
+      stream.cork();
+      process.nextTick(uncork);
+    }
+    return client.query(text.endsWith(prepared) ? { name: nameOf(text), text, values } : { text, values });
+  };
   return { query: query as PostgresPoolClient['query'], release: () => client.release() };
 }
 
