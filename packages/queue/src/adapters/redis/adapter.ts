@@ -9,7 +9,7 @@ import { createMemoryGuard } from './memory-guard.ts';
 import { type RedisAdapterOptions, readOptions } from './options.ts';
 import { runScript } from './scripts.ts';
 import { openStorage } from './storage.ts';
-import { toStoreError, wrongLayout } from './store-errors.ts';
+import { toStoreError, wrongLayout, wrongShards } from './store-errors.ts';
 
 const capabilities: AdapterCapabilities = {
   shared: true,
@@ -40,20 +40,21 @@ export function redisAdapter(options: RedisAdapterOptions): QueueAdapter {
   async function open(context: AdapterContext): Promise<QueueStorage> {
     const connection = await client();
     const checks: CheckOptions = { allowEviction: settings.allowEviction, warn: settings.onWarning };
-    const prefix = `${settings.prefix}:{${context.queue}:0}:`;
+    const prefixes = Array.from({ length: settings.shards }, (_, shard) => `${settings.prefix}:{${context.queue}:${shard}}:`);
     const facts = await checkServer(connection, checks).catch((error: unknown) => {
       throw toStoreError(error);
     });
-    const create = (): Promise<void> => createState(connection, prefix);
+    const create = (): Promise<void> => createState(connection, prefixes);
     await create();
     const storage = openStorage({
       queue: context.queue,
-      prefix,
+      prefixes,
       client: connection,
       guard: createMemoryGuard(connection, settings.memoryMark, () => context.clock.monotonic()),
       persist: createPersist(connection, settings, facts),
       create,
-      keepAlive: createKeepAlive(connection, settings, prefix),
+      keepAlive: createKeepAlive(connection, settings, prefixes),
+      monotonic: () => context.clock.monotonic(),
     });
     storages.add(storage);
     return storage;
@@ -71,10 +72,18 @@ export function redisAdapter(options: RedisAdapterOptions): QueueAdapter {
   };
 }
 
-/** Safe to call from many processes at once. */
-async function createState(client: RedisClient, prefix: string): Promise<void> {
-  const found = await runScript(client, 'open', prefix, [JSON.stringify(defaultSettings)]).catch((error: unknown) => {
-    throw toStoreError(error);
-  });
-  if (found !== layout) throw wrongLayout(Number(found));
+/** Safe to call from many processes at once. The first shard decides: the others are created only by who agrees with it. */
+async function createState(client: RedisClient, prefixes: readonly string[]): Promise<void> {
+  const create = async (prefix: string, shard: number): Promise<void> => {
+    const args = [JSON.stringify(defaultSettings), prefixes.length, shard];
+    const found = await runScript(client, 'open', prefix, args).catch((error: unknown) => {
+      throw toStoreError(error);
+    });
+    const [foundLayout, shards] = found as [number, number];
+    if (foundLayout !== layout) throw wrongLayout(foundLayout);
+    if (shards !== prefixes.length) throw wrongShards(shards, prefixes.length);
+  };
+  const [first = '', ...others] = prefixes;
+  await create(first, 0);
+  await Promise.all(others.map((prefix, index) => create(prefix, index + 1)));
 }

@@ -50,8 +50,8 @@ const operations: Omit<Operations, 'fireSchedule'> = {
   promote: (run, { ids }) => changed(run, 'promote', ids),
   redrive: (run, { ids, spacing, offset }) => changed(run, 'redrive', ids, { spacing, offset }),
   purge: (run, { ids }) => changed(run, 'purge', ids),
-  list: listJobs,
-  count: countJobs,
+  list: (run, input) => listJobs([run], input),
+  count: (run, input) => countJobs([run], input),
   counts,
   job: async (run, { id }) => {
     const reply = (await run('job', { id })) as ViewReply | null;

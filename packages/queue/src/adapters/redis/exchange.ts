@@ -34,12 +34,12 @@ function settlementsText(settle: readonly Settlement[]): string {
   return text;
 }
 
-/** Arguments of the exchange script. */
-export function exchangeArguments(request: ExchangeRequest): Argument[] {
+/** Arguments of the exchange script. `shardPart`: see lua/shards.ts. */
+export function exchangeArguments(request: ExchangeRequest, shardPart = ''): Argument[] {
   const { settle, extend, progress, lostCalls } = request;
   const args: Argument[] = [request.session, request.begin ? 1 : 0, request.lease, request.call, request.claim];
   args.push(request.housekeeping, request.end ? 1 : 0, lostCalls.length, settle.length, extend.length, progress.length);
-  args.push(request.offer?.call ?? 0, request.offer?.within ?? 0);
+  args.push(request.offer?.call ?? 0, request.offer?.within ?? 0, shardPart);
   args.push(...lostCalls);
   if (settle.length > 0) args.push(settlementsText(settle));
   for (const { jobId, fence, visibility } of extend) args.push(jobId, fence, visibility);
@@ -62,10 +62,16 @@ type Reply = readonly [
   promoted: number,
   expired: readonly string[],
   forgotten: number,
+  shardView: string,
 ];
 
-/** The script's answer. */
-export function exchangeAnswer(request: ExchangeRequest, reply: unknown): ExchangeAnswer {
+/** The view that the script gives of a shard; see lua/shards.ts. */
+export function shardViewOf(reply: unknown): string {
+  return (reply as Reply)[14];
+}
+
+/** The script's answer. `step`: from one fence of a shard to the next. */
+export function exchangeAnswer(request: ExchangeRequest, reply: unknown, step = 1): ExchangeAnswer {
   const [
     now,
     session,
@@ -89,7 +95,7 @@ export function exchangeAnswer(request: ExchangeRequest, reply: unknown): Exchan
     settled: outcomes(request.settle.length, settled),
     extended: outcomes(request.extend.length, extended),
     progressed: outcomes(request.progress.length, progressed),
-    claimed: claimedJobs(claimed, fence, now),
+    claimed: claimedJobs(claimed, fence, now, step),
     cancelRequests: groups(cancels, 2).map(([jobId = '', fenceText]) => ({ jobId, fence: Number(fenceText) })),
     ...(nextDue >= 0 && { nextDue }),
     more: more === 1,
@@ -102,7 +108,7 @@ export function exchangeAnswer(request: ExchangeRequest, reply: unknown): Exchan
 export function handOffOf(message: string): HandOff {
   const [call, time, firstFence, claimed] = JSON.parse(message) as [string, string, string, string[]];
   const now = Number(time);
-  return { call: Number(call), now, jobs: claimedJobs(claimed, Number(firstFence), now) };
+  return { call: Number(call), now, jobs: claimedJobs(claimed, Number(firstFence), now, 1) };
 }
 
 function outcomes(length: number, marks: string): FencedOutcome[] {
@@ -111,10 +117,10 @@ function outcomes(length: number, marks: string): FencedOutcome[] {
   return answers;
 }
 
-function claimedJobs(flat: readonly string[], firstFence: number, now: number): ClaimedJob[] {
+function claimedJobs(flat: readonly string[], firstFence: number, now: number, step: number): ClaimedJob[] {
   const jobs: ClaimedJob[] = [];
   for (let index = 0; index < flat.length; index += 2) {
-    jobs.push(claimedJob(flat[index] ?? '', flat[index + 1] ?? '', firstFence + index / 2, now));
+    jobs.push(claimedJob(flat[index] ?? '', flat[index + 1] ?? '', firstFence + (index / 2) * step, now));
   }
   return jobs;
 }

@@ -17,8 +17,8 @@ function unref(client: RedisClient): void {
   stream?.unref?.();
 }
 
-/** Hints of one channel. A lost connection loses hints; the client connects and subscribes again by itself. */
-export function createHints(client: RedisClient, channel: string): Hints {
+/** Hints of some channels. A lost connection loses hints; the client connects and subscribes again by itself. */
+export function createHints(client: RedisClient, common: readonly string[]): Hints {
   const listeners = new Set<(hint: Hint) => void>();
   const channels = new Map<string, (message: string) => void>();
   let subscriber: RedisClient | undefined;
@@ -31,7 +31,7 @@ export function createHints(client: RedisClient, channel: string): Hints {
       channels.get(String(from))?.(String(text));
       if (known.has(String(text))) for (const listener of listeners) listener(text as Hint);
     });
-    connection.subscribe(channel).catch(() => undefined);
+    for (const channel of common) connection.subscribe(channel).catch(() => undefined);
     return connection;
   }
 

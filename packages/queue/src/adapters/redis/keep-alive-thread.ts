@@ -1,6 +1,6 @@
 /**
  * The program of the heartbeat thread. It is text because a thread cannot load TypeScript on every supported Node, and because a bundle has no
- * second file to point at. `data`: ioredis (path), url, options, script, prefix, session, lease, every, blockedLimit (ms), cells.
+ * second file to point at. `data`: ioredis (path), url, options, script, prefixes, session, lease, every, blockedLimit (ms), cells.
  * Cell 0: hrtime at which the last successful renewal was started. Cell 1: hrtime of the event loop's last sign of life.
  */
 export const keepAliveThread: string = `
@@ -15,8 +15,8 @@ async function renew() {
   const startedAt = process.hrtime.bigint();
   // What hangs for ever must lose its jobs.
   if (startedAt - Atomics.load(data.cells, 1) > BigInt(data.blockedLimit) * 1000000n) return;
-  const alive = await client.eval(data.script, 1, data.prefix, data.session, data.lease).catch(() => undefined);
-  if (alive === 1) Atomics.store(data.cells, 0, startedAt);
+  const renewed = data.prefixes.map((prefix) => client.eval(data.script, 1, prefix, data.session, data.lease).catch(() => undefined));
+  if ((await Promise.all(renewed)).every((alive) => alive === 1)) Atomics.store(data.cells, 0, startedAt);
 }
 
 setInterval(renew, data.every);

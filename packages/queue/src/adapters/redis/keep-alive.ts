@@ -22,17 +22,17 @@ interface ThreadConnection {
 export function createKeepAlive(
   client: RedisClient,
   settings: RedisSettings,
-  prefix: string,
+  prefixes: readonly string[],
 ): QueueStorage['keepAlive'] {
   const connection = threadConnection(client, settings);
   const ioredis = locateIoredis();
   if (connection === undefined || ioredis === undefined) return undefined;
-  return (request) => startThread(request, { ...connection, ioredis, prefix, script: scripts.renew });
+  return (request) => startThread(request, { ...connection, ioredis, prefixes, script: scripts.renew });
 }
 
 function startThread(
   request: KeepAliveRequest,
-  data: ThreadConnection & { readonly ioredis: string; readonly prefix: string; readonly script: string },
+  data: ThreadConnection & { readonly ioredis: string; readonly prefixes: readonly string[]; readonly script: string },
 ): KeepAlive {
   const cells = new BigInt64Array(new SharedArrayBuffer(16));
   const aliveNow = (): void => void Atomics.store(cells, 1, process.hrtime.bigint());

@@ -8,6 +8,8 @@ const pageLimit = 500;
 interface Found {
   readonly number: number;
   readonly id: string;
+  /** Where it was found. */
+  readonly run: RunControl;
 }
 
 function hashesOf({ state }: JobFilter): readonly ('b' | 'f')[] {
@@ -15,7 +17,7 @@ function hashesOf({ state }: JobFilter): readonly ('b' | 'f')[] {
   return state === 'ready' || state === 'delayed' || state === 'leased' ? ['b'] : ['f'];
 }
 
-/** Walks over the jobs in steps of about 200: each step is one bounded call, so the answer is no snapshot. */
+/** Walks over the jobs of a shard in steps of about 200: each step is one bounded call, so the answer is no snapshot. */
 async function* walk(run: RunControl, filter: JobFilter, after?: number): AsyncGenerator<readonly Found[]> {
   const wanted = {
     ...filter,
@@ -30,15 +32,20 @@ async function* walk(run: RunControl, filter: JobFilter, after?: number): AsyncG
       yield Array.from({ length: flat.length / 2 }, (_, index) => ({
         number: Number(flat[index * 2]),
         id: flat[index * 2 + 1] ?? '',
+        run,
       }));
     } while (cursor !== '0');
   }
 }
 
+async function* walkAll(runs: readonly RunControl[], filter: JobFilter, after?: number): ReturnType<typeof walk> {
+  for (const run of runs) yield* walk(run, filter, after);
+}
+
 /** How many jobs match. A walk over all jobs: for people. */
-export async function countJobs(run: RunControl, { filter }: ControlInput<'count'>): Promise<number> {
+export async function countJobs(runs: readonly RunControl[], { filter }: ControlInput<'count'>): Promise<number> {
   const ids = new Set<string>();
-  for await (const step of walk(run, filter)) for (const { id } of step) ids.add(id);
+  for await (const step of walkAll(runs, filter)) for (const { id } of step) ids.add(id);
   return ids.size;
 }
 
@@ -47,17 +54,26 @@ export async function countJobs(run: RunControl, { filter }: ControlInput<'count
  * For people; a dashboard over millions of jobs should filter by state and read counters.
  */
 export async function listJobs(
-  run: RunControl,
+  runs: readonly RunControl[],
   { filter, cursor, limit }: ControlInput<'list'>,
 ): Promise<Page<JobView>> {
   const size = Math.min(limit, pageLimit);
   let first: Found[] = [];
-  for await (const step of walk(run, filter, cursor === undefined ? undefined : Number(cursor))) {
+  for await (const step of walkAll(runs, filter, cursor === undefined ? undefined : Number(cursor))) {
     const numbers = new Map([...first, ...step].map((found) => [found.id, found]));
     first = [...numbers.values()].sort((a, b) => a.number - b.number).slice(0, size);
   }
   if (first.length === 0) return { items: [] };
-  const views = (await run('views', { ids: first.map(({ id }) => id) })) as ViewReply[];
   const last = first.length === size ? first.at(-1) : undefined;
-  return { items: views.map(jobView), ...(last !== undefined && { cursor: String(last.number) }) };
+  return { items: await viewsOf(first), ...(last !== undefined && { cursor: String(last.number) }) };
+}
+
+/** The jobs that are still there, in the order of `found`. */
+async function viewsOf(found: readonly Found[]): Promise<JobView[]> {
+  const runs = [...new Set(found.map(({ run }) => run))];
+  const replies = await Promise.all(
+    runs.map((run) => run('views', { ids: found.filter((one) => one.run === run).map(({ id }) => id) })),
+  );
+  const views = new Map((replies as ViewReply[][]).flat().map((reply) => [reply[0], jobView(reply)]));
+  return found.flatMap(({ id }) => views.get(id) ?? []);
 }

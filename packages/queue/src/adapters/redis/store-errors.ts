@@ -56,3 +56,11 @@ export function wrongLayout(found: string | number, cause?: Error): AdapterUnava
     { cause },
   );
 }
+
+/** The queue has another number of shards than this process was told. */
+export function wrongShards(found: number, wanted: number): AdapterUnavailableError {
+  return new AdapterUnavailableError(
+    `The queue in this Redis has ${found} shard${found === 1 ? '' : 's'}, this process was given \`shards: ${wanted}\`. Tenants would move to other shards, away from ` +
+      `their jobs: use \`shards: ${found}\`, or let workers with \`shards: ${found}\` drain the queue while producers already use another \`prefix\` with \`shards: ${wanted}\`.`,
+  );
+}

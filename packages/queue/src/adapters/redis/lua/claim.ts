@@ -29,11 +29,11 @@ end
 
 -- How many jobs of the tenant may start without another look at its limits.
 local function roomOf(tenant)
-  local limits, queueLimits = limitsOf(tenant), Q.settings.limits
-  if limits.rate or limits.budget or queueLimits.rate then return 1 end
+  local limits, ofQueue = limitsOf(tenant), queueLimits()
+  if limits.rate or limits.budget or ofQueue.rate or horizon then return 1 end
   local room = math.huge
   if limits.maxLeased then room = limits.maxLeased - tenant.leased end
-  if queueLimits.maxLeased then room = math.min(room, queueLimits.maxLeased - Q.leased) end
+  if ofQueue.maxLeased then room = math.min(room, ofQueue.maxLeased - Q.leased) end
   return room
 end
 
@@ -45,7 +45,8 @@ local function charge(tenant, cost)
   Q.leased = Q.leased + 1
   if limits.rate then tenant.tat = afterStart(tenant.tat, limits.rate) end
   if limits.budget then spend(tenant, cost) end
-  if Q.settings.limits.rate then Q.tat = afterStart(Q.tat, Q.settings.limits.rate) end
+  local rate = queueLimits().rate
+  if rate then Q.tat = afterStart(Q.tat, rate) end
 end
 
 -- What of a special job must change at its start. Answers the kind of its lease.
@@ -71,7 +72,7 @@ local function lease(id, body, tenant)
   Q.waitingBytes = Q.waitingBytes - bytes
   tenant.waitingBytes = tenant.waitingBytes - bytes
   charge(tenant, cost)
-  local fence = firstFence + #claimed / 2
+  local fence = firstFence + #claimed / 2 * SHARDS
   sessionFields[#sessionFields + 1] = id
   sessionFields[#sessionFields + 1] = digits(fence) .. leaseMiddle .. kind .. ':' .. tenant.name
   leaseFields[#leaseFields + 1] = id
@@ -136,7 +137,7 @@ local function serveClass(class, want)
     gone[#gone + 1] = tenant.name
     scores[tenant.name] = nil
   end
-  while taken < want and row[1] and row[1].vtime <= knownUpTo and not holdOfQueue() do
+  while taken < want and row[1] and row[1].vtime <= math.min(knownUpTo, horizon or math.huge) and not holdOfQueue() do
     local tenant = row[1].tenant
     local reason, untilTime = holdOfHead(class, tenant)
     if reason then
@@ -181,10 +182,12 @@ local function turn(want)
   local top = call('ZRANGE', P .. 'c', 0, 1, 'WITHSCORES')
   if not top[1] then return false end
   local class = tonumber(top[1])
+  if onlyClass and class ~= onlyClass then return false end
   local score = now - class * stepOf()
   local overdue = top[4] and tonumber(top[4]) < score
-  if serveClass(class, overdue and 1 or want) > 0 then call('ZADD', P .. 'c', 'XX', score, class) end
-  return true
+  local taken = serveClass(class, overdue and 1 or want)
+  if taken > 0 then call('ZADD', P .. 'c', 'XX', score, class) end
+  return not horizon or taken > 0
 end
 
 -- Claims up to want jobs. Answers whether more could have been claimed.
@@ -200,7 +203,7 @@ end
 -- Answers the first of the fences.
 local function writeLeases()
   if #claimed == 0 then return '0' end
-  Q.fence = firstFence + #claimed / 2 - 1
+  Q.fence = firstFence + (#claimed / 2 - 1) * SHARDS
   callMany('HSET', 's:' .. session, sessionFields)
   callMany('HSET', 'l', leaseFields)
   for class, taken in pairs(readyTaken) do

@@ -21,17 +21,25 @@ local function reorder(before)
   end
 end
 
+-- What follows from new settings.
+local function settingsChanged(stepBefore)
+  reorder(stepBefore)
+  -- Whom the old defaults held may run now: the next sweeps look at each of them.
+  call('ZUNIONSTORE', P .. 'tp', 1, P .. 'tp', 'WEIGHTS', 0)
+  Q.due = 0
+  hints.ready = true
+end
+
 function operations.configure(input)
   local settings, step = Q.settings, stepOf()
   settings.limits = merge(settings.limits, input.limits or {})
   settings.tenantDefaults = merge(settings.tenantDefaults, input.tenantDefaults or {})
   settings.aging = input.aging or settings.aging
   for state, rule in pairs(input.retention or {}) do settings.retention[state] = rule end
-  reorder(step)
-  -- Whom the old defaults held may run now: the next sweeps look at each of them.
-  if input.tenantDefaults then call('ZUNIONSTORE', P .. 'tp', 1, P .. 'tp', 'WEIGHTS', 0) end
-  Q.due = 0
-  hints.ready = true
+  Q.settingsVersion = (Q.settingsVersion or 0) + 1
+  if input.limits then Q.limitsVersion = (Q.limitsVersion or 0) + 1 end
+  limitsInForce = nil
+  settingsChanged(step)
   return cjson.encode(settings)
 end
 

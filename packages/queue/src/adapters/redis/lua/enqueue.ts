@@ -8,7 +8,7 @@ import { lua } from './lua.ts';
 export const enqueueHead: string = lua`
 local RETRY_AFTER = 1000
 -- Whom jobs are handed to, if anybody.
-local session, callNumber
+local session, callNumber, onlyClass, horizon
 local atomic = ARGV[1] == '1'
 local answers, ordinary = {}, true
 
@@ -43,7 +43,7 @@ local function overMark(scope, limits, waiting, count_, bytes)
 end
 
 local function reject(tenant, count_, bytes)
-  return overMark('queue', Q.settings.limits, Q, count_, bytes) or overMark('tenant', limitsOf(tenant), tenant, count_, bytes)
+  return overMark('queue', queueLimits(), Q, count_, bytes) or overMark('tenant', limitsOf(tenant), tenant, count_, bytes)
 end
 
 -- All or none: the marks must have room for the sums.
@@ -59,7 +59,7 @@ local function rejectAll()
     local refused = overMark('tenant', limitsOf(tenant), tenant, sum[1], sum[2])
     if refused then return refused end
   end
-  return overMark('queue', Q.settings.limits, Q, #requests, total)
+  return overMark('queue', queueLimits(), Q, #requests, total)
 end
 
 -- Ids that are stored already: the call is repeated, or the caller chose an id twice.

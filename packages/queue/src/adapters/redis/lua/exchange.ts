@@ -1,16 +1,18 @@
 import { lua } from './lua.ts';
 
-/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes, call of the offer (0: none), its time; then these, all settlements in one text. */
+/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes, call of the offer (0: none), its time, what concerns one of several shards (see lua/shards.ts; else empty); then the lost calls and so on, all settlements in one text. */
 export const exchangeHead: string = lua`
 local session, begin, leaseTime, callNumber = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
 local want, housekeeping, ending = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local offerCall, offerWithin = tonumber(ARGV[12]), tonumber(ARGV[13])
 local lostCount, settleCount, extendCount, progressCount = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local HEAD = 13
+local HEAD = 14
 -- More idle workers than this hear of new jobs by a hint.
 local MOST_OFFERS = 30
 -- Ids that this call has settled.
 local seen = {}
+-- Of a queue over several shards: see lua/shards.ts.
+local onlyClass, horizon, wouldClaim
 `;
 
 /** Calls that came in another order than they were made, and people's wishes. */
@@ -100,6 +102,7 @@ call('HSET', P .. 'si', session, cmsgpack.pack(info))
 call('ZADD', P .. 'ss', ending and 0 or now + leaseTime, session)
 dueAt(ending and 0 or now + leaseTime)
 sweepWhatIsDue()
+if ARGV[14] ~= '' then sharding().readShardPart() end
 local claimed, firstFence, more = {}, '0', false
 if want > 0 and not ending and callNumber > info[2] then
   more = claiming().claimUpTo(want)
@@ -109,9 +112,9 @@ if offerCall > 0 and not ending and #claimed < want * 2 and #Q.offers < MOST_OFF
   table.insert(Q.offers, { session, want - #claimed / 2, now + offerWithin, offerCall })
 end
 saveTenants()
-saveQueue(want > 0 and #claimed < want * 2)
+saveQueue(want > 0 and #claimed < want * 2 or wouldClaim and Q.ready == 0)
 return {
   now, 'open', settled, extended, progressed, firstFence, claimed, Q.asked > 0 and rare().cancelRequests() or {}, nextDue(),
-  more and 1 or 0, dueSchedules, promoted, expired, forgotten,
+  more and 1 or 0, dueSchedules, promoted, expired, forgotten, ARGV[14] ~= '' and sharding().shardView() or '',
 }
 `;

@@ -16,6 +16,8 @@ import { queueState } from './queue-state.ts';
 import { readyLines } from './ready-lines.ts';
 import { schedules } from './schedules.ts';
 import { settle, settleRare } from './settle.ts';
+import { shards } from './shards.ts';
+import { controlShares, shares } from './shares.ts';
 import { sweep } from './sweep.ts';
 import { tenantRows } from './tenants.ts';
 
@@ -24,7 +26,7 @@ export const layout = 2;
 
 const core = [queueState, tenantRows, limits, readyLines];
 const ofJobs = [jobs, finish];
-const operations = [leases, schedules, controlJobs, controlLimits, controlLook];
+const operations = [leases, schedules, shares, controlJobs, controlLimits, controlShares, controlLook];
 
 const claimingLazily = lazily('claiming', [claim], ['claimUpTo', 'claimed', 'writeLeases']);
 
@@ -54,6 +56,7 @@ const exchanging = [
   ),
   claimingLazily,
   settle,
+  lazily('sharding', [shares, shards], ['readShardPart', 'shardView']),
   exchangeMain,
 ];
 

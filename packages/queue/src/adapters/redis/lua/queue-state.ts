@@ -25,9 +25,14 @@ if Q.layout ~= LAYOUT then
   return redis.error_reply('MILLRACE_LAYOUT ' .. Q.layout)
 end
 
+-- Of a queue over several shards, this is one: number SHARD of SHARDS.
+local SHARDS, SHARD = Q.shards or 1, Q.shard or 0
+
 -- Sequence numbers and fences start from the clock (microseconds), so that they grow even when a failover lost the last writes.
+-- Those of a shard are its number modulo SHARDS: no two shards make the same.
 local function nextNumber(last)
-  return math.max(last + 1, micros)
+  local number = math.max(last + 1, micros)
+  return number + (SHARD - number) % SHARDS
 end
 
 -- In 9 signs that sort as the numbers do. Numbers made in one call begin alike.
@@ -76,6 +81,7 @@ local function saveQueue(idle)
   if hints.cancel then call('PUBLISH', P .. 'hint', 'cancel') end
   if hints.finished then call('PUBLISH', P .. 'hint', 'finished') end
   if idle then Q.hungry = true end
+  if SHARDS > 1 and Q.ready == 0 then Q.rested = true end
   call('SET', P .. 'q', cmsgpack.pack(Q))
 end
 `;
