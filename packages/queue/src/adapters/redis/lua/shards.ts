@@ -22,7 +22,8 @@ local function readShardPart()
 end
 
 -- Class whose turn it is (or nothing), its score, virtual time of its first tenant, its tenants, ready jobs, leased jobs, hold, tokens of the rate,
--- whether the share is out of date, leases of the session, whether the shard has rested, virtual clock, bound on leases of the whole queue (-1: none).
+-- whether the share is out of date, leases of the session, whether the shard has rested, virtual clock, bound on leases of the whole queue (-1: none),
+-- version of the settings.
 local function shardView()
   local top = call('ZRANGE', P .. 'c', 0, 0, 'WITHSCORES')
   local class, offset = top[1] or '', Q.offset or 0
@@ -32,7 +33,7 @@ local function shardView()
     class, top[2] or 0, string.format('%.17g', tonumber(first or Q.vclock) + offset), top[1] and call('ZCARD', P .. 'r:' .. class) or 0,
     Q.ready, Q.leased, holdOfQueue() or '', queueLimits().rate and string.format('%.17g', tokensOf(queueLimits().rate)) or 0,
     isStale and 1 or 0, call('HLEN', P .. 's:' .. session), Q.rested and 1 or 0, string.format('%.17g', Q.vclock + offset),
-    Q.settings.limits.maxLeased or -1,
+    Q.settings.limits.maxLeased or -1, Q.settingsVersion,
   }, ',')
 end
 `;

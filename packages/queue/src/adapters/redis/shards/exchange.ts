@@ -13,6 +13,8 @@ const deepAtLeast = 1_000;
 const freshFor = 1_000;
 /** Milliseconds between two divisions of the limits that were not asked for by an unused part of them. */
 const divideEvery = 250;
+/** Most calls that a shard which is down is told of when it is back: what older ones claimed ends with the session. */
+const mostLost = 400;
 /** Milliseconds after a division for use of what is unused. */
 const divideSoon = 20;
 
@@ -23,6 +25,8 @@ interface Memory {
   seenAt: number;
   /** Highest fence seen. */
   fence: number;
+  /** Shards that did not answer when they were last asked. */
+  readonly down: Set<number>;
   dividedAt: number;
 }
 
@@ -49,10 +53,14 @@ export function createExchange(
     steps: shards.map(() => undefined),
     seenAt: Number.NEGATIVE_INFINITY,
     fence: 0,
+    down: new Set(),
     dividedAt: Number.NEGATIVE_INFINITY,
   };
 
-  /** One call to one shard. Undefined: it did not answer, and nothing of this session depends on that. */
+  /**
+   * One call to one shard. One that does not answer is told of it later, and counts as having nothing.
+   * @throws StoreUnavailableError when something of this session depends on the answer
+   */
   async function ask(turn: Turn, shard: number, request: ExchangeRequest, portion: Portion | undefined): Promise<void> {
     const seat = turn.seats[shard] as Seat;
     const told = seat.lost;
@@ -62,14 +70,17 @@ export function createExchange(
     const whole = { ...request, begin: request.begin || !seat.begun, lostCalls: [...request.lostCalls, ...told] };
     try {
       const { answer, view: text } = await (shards[shard] as Shard).exchange(whole, part);
+      memory.down.delete(shard);
       if (told.length > 0) seat.lost = seat.lost.filter((call) => !told.includes(call));
       if (answer.session === 'lost') return void noteLost(turn, shard, answer);
       seat.begun = true;
       note(turn, shard, answer, readView(text));
     } catch (error) {
-      seat.lost = [...seat.lost, request.call];
-      if (turn.round === 0 && (seat.held > 0 || needsAnswer(request))) throw error;
+      memory.down.add(shard);
+      seat.lost = [...seat.lost, ...request.lostCalls, request.call].slice(-mostLost);
       turn.views[shard] = undefined;
+      memory.views[shard] = undefined;
+      if (turn.round === 0 && (needsAnswer(seat, request) || memory.down.size === shards.length)) throw error;
     }
   }
 
@@ -106,11 +117,16 @@ export function createExchange(
     const { request } = turn;
     const parts = partsOf(request, shards.length);
     const lostCalls = request.lostCalls.flatMap(callsOf);
+    const allDown = memory.down.size === shards.length;
     const tries = await Promise.allSettled(
       shards.map((_, shard) => {
         const portion = plan.find((one) => one.shard === shard);
         const call = request.call * callsPerExchange;
-        return ask(turn, shard, { ...request, ...parts[shard], call, lostCalls, claim: portion?.claim ?? 0 }, portion);
+        const mine = { ...request, ...parts[shard], call, lostCalls, claim: portion?.claim ?? 0 };
+        const asked = ask(turn, shard, mine, portion);
+        // Nobody waits for a shard that is known to be down: it may take its client seconds to say so again.
+        const isAwaited = allDown || !memory.down.has(shard) || needsAnswer(turn.seats[shard] as Seat, mine);
+        return isAwaited ? asked : void asked.catch(() => undefined);
       }),
     );
     for (const one of tries) if (one.status === 'rejected') throw one.reason;
@@ -136,15 +152,21 @@ export function createExchange(
     }
   }
 
-  /** A part of the queue's limits may lie where it is not needed. Answers whether there is something to claim now. */
-  async function divideIfWorthwhile(turn: Turn): Promise<boolean> {
-    const isHeld = turn.views.some((view) => view?.hold.startsWith('queue-') === true && view.hold !== 'queue-paused' && view.ready > 0);
-    const isStale = turn.views.some((view) => view?.isStale === true);
+  /** Whether a part of the queue's limits may lie where it is not needed. */
+  function shouldDivide({ views }: Turn): boolean {
     const since = monotonic() - memory.dividedAt;
-    const isDue = isStale || (isHeld && since > (hasUnused(turn.views) ? divideSoon : divideEvery));
-    if (!isDue || turn.round >= callsPerExchange - 1) return false;
+    return views.some(isStale) || haveDifferentSettings(views) || (views.some(isHeld) && since > (hasUnused(views) ? divideSoon : divideEvery));
+  }
+
+  function divide(): Promise<unknown> {
     memory.dividedAt = monotonic();
-    await shares.divide();
+    return shares.divide();
+  }
+
+  /** Answers whether there is something to claim now. */
+  async function divideIfWorthwhile(turn: Turn): Promise<boolean> {
+    if (turn.round >= callsPerExchange - 1 || !shouldDivide(turn)) return false;
+    await divide();
     await claimRound(turn, turn.views.flatMap((view, shard) => (view === undefined ? [] : [{ shard, claim: 0 }])));
     const gained = turn.views.some(mayServe);
     if (gained) memory.dividedAt = Number.NEGATIVE_INFINITY;
@@ -179,14 +201,30 @@ export function createExchange(
     }
     if (end) sessions.forget(session);
     else if (countOf(turn) < (deep ? Math.ceil(claim / 2) : claim)) await claimUpTo(turn, claim);
+    // Who has got all it wanted from one shard sees to it that the others have their turn.
+    if (claim > 0 && shouldDivide(turn)) divide().catch(() => undefined);
     const more = claim > 0 && countOf(turn) >= claim && turn.views.some(mayServe);
     return mergeAnswers(request, turn.answers, mergeClaims(turn.claimed), more);
   };
 }
 
-/** What is told, or asked, may not be forgotten. */
-function needsAnswer({ settle, extend, progress, lostCalls, end, begin }: ExchangeRequest): boolean {
-  return settle.length + extend.length + progress.length + lostCalls.length > 0 || end || begin;
+/** The queue's limits keep the shard from running what it has. */
+function isHeld(view: ShardView | undefined): boolean {
+  return view !== undefined && view.ready > 0 && (view.hold === 'queue-concurrency' || view.hold === 'queue-rate');
+}
+
+/** Somebody stopped before all shards had new settings: a division tells them. */
+function haveDifferentSettings(views: readonly (ShardView | undefined)[]): boolean {
+  return new Set(views.flatMap((view) => view?.settingsVersion ?? [])).size > 1;
+}
+
+function isStale(view: ShardView | undefined): boolean {
+  return view?.isStale === true;
+}
+
+/** What is told may not be forgotten, and leases must be renewed. */
+function needsAnswer({ held }: Seat, { settle, extend, progress }: ExchangeRequest): boolean {
+  return held + settle.length + extend.length + progress.length > 0;
 }
 
 /** The session is over where it holds leases, or everywhere. */

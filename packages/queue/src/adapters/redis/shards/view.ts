@@ -24,11 +24,13 @@ export interface ShardView {
   readonly clock: number;
   /** Bound on the leases of the whole queue. */
   readonly maxLeased: number;
+  /** Of the settings that the shard obeys. */
+  readonly settingsVersion: number;
 }
 
 /** Reads the text that the script answers. */
 export function readView(text: string): ShardView {
-  const [priority, score, vtime, tenants, ready, leased, hold, tokens, stale, held, rested, clock, maxLeased] =
+  const [priority, score, vtime, tenants, ready, leased, hold, tokens, stale, held, rested, clock, maxLeased, version] =
     text.split(',');
   return {
     class: priority === '' ? undefined : Number(priority),
@@ -44,6 +46,7 @@ export function readView(text: string): ShardView {
     rested: rested === '1',
     clock: Number(clock),
     maxLeased: maxLeased === '-1' ? Number.POSITIVE_INFINITY : Number(maxLeased),
+    settingsVersion: Number(version),
   };
 }
 
