@@ -22,7 +22,8 @@ test('a tenant lives where it always has: the hash is part of the layout', () =>
 
 test('tenants are spread evenly', () => {
   const counts = Array.from({ length: 16 }, () => 0);
-  for (let n = 0; n < 16_000; n += 1) counts[shardOfTenant(`tenant-${n}`, 16)] = (counts[shardOfTenant(`tenant-${n}`, 16)] ?? 0) + 1;
+  for (let n = 0; n < 16_000; n += 1)
+    counts[shardOfTenant(`tenant-${n}`, 16)] = (counts[shardOfTenant(`tenant-${n}`, 16)] ?? 0) + 1;
   expect(Math.min(...counts)).toBeGreaterThan(850);
   expect(Math.max(...counts)).toBeLessThan(1_150);
 });
@@ -77,7 +78,11 @@ test('a round never asks for more than is wanted, and asks for something when th
 });
 
 test('the class whose turn it is goes first, over all shards; inside it the shard that is furthest behind', () => {
-  const views = [view({ class: 1, score: -1, vtime: 0 }), view({ class: 5, score: -5, vtime: 7 }), view({ class: 5, score: -4, vtime: 3 })];
+  const views = [
+    view({ class: 1, score: -1, vtime: 0 }),
+    view({ class: 5, score: -5, vtime: 7 }),
+    view({ class: 5, score: -4, vtime: 3 }),
+  ];
   expect(planRound(views, 1, {})).toEqual([{ shard: 2, claim: 1, onlyClass: 5, horizon: 3 }]);
   expect(planRound([view({ class: 0, score: -9 }), view({ class: 5, score: -5 })], 8, {})).toEqual([
     { shard: 0, claim: 1, onlyClass: 0 },

@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startRedis, startRedisCluster, waitFor } from '@millrace/test-support';
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { redisAdapter } from '../../src/redis.ts';
-import { createQueue, defineJob } from '../../src/index.ts';
 import { z } from 'zod';
 import { shardOfTenant } from '../../src/adapters/redis/shards/place.ts';
+import { createQueue, defineJob } from '../../src/index.ts';
+import { redisAdapter } from '../../src/redis.ts';
 
 const work = defineJob('work', z.object({ n: z.number() }), { backoff: () => 10 });
 const quiet = { onWarning: () => undefined };
@@ -13,7 +12,10 @@ const quiet = { onWarning: () => undefined };
 test('workers and producers see one queue: every job runs once, results come back', async () => {
   await using redis = await startRedis();
   const adapter = redisAdapter({ url: redis.url, shards: 4, prefix: `work${process.pid}`, ...quiet });
-  await using queue = createQueue({ adapter, jobs: [defineJob('work', z.object({ n: z.number() }), { keepResult: '1m' })] });
+  await using queue = createQueue({
+    adapter,
+    jobs: [defineJob('work', z.object({ n: z.number() }), { keepResult: '1m' })],
+  });
   const runs = new Map<number, number>();
   const handler = async (job: { payload: { n: number } }): Promise<number> => {
     runs.set(job.payload.n, (runs.get(job.payload.n) ?? 0) + 1);
@@ -22,7 +24,9 @@ test('workers and producers see one queue: every job runs once, results come bac
   queue.work({ work: handler }, { concurrency: 7 });
   queue.work({ work: handler }, { concurrency: 3, prefetch: 20 });
   const handles = await Promise.all(
-    Array.from({ length: 600 }, (_, n) => queue.enqueue('work', { n }, { tenant: `tenant-${n % 25}`, priority: n % 3 })),
+    Array.from({ length: 600 }, (_, n) =>
+      queue.enqueue('work', { n }, { tenant: `tenant-${n % 25}`, priority: n % 3 }),
+    ),
   );
   expect(await handles[17]?.result()).toBe(34);
   await waitFor(() => runs.size === 600);
@@ -34,18 +38,22 @@ test('a shard is down: the jobs of the others run, and its own when it is back',
   await using cluster = await startRedisCluster({ nodes: 3 });
   for (const { url } of cluster.servers) {
     // The rest of the Cluster serves while one node is down.
-    const { Redis } = await import('ioredis');
     const node = new Redis(url);
     await node.config('SET', 'cluster-require-full-coverage', 'no');
     await node.config('SET', 'appendonly', 'yes');
     node.disconnect();
   }
-  const client = new Cluster([...cluster.nodes], { redisOptions: { maxRetriesPerRequest: 0 }, clusterRetryStrategy: () => 50 });
+  const client = new Cluster([...cluster.nodes], {
+    redisOptions: { maxRetriesPerRequest: 0 },
+    clusterRetryStrategy: () => 50,
+  });
   client.on('error', () => undefined);
   const adapter = redisAdapter({ client, shards: 6, ...quiet });
   await using queue = createQueue({ adapter, jobs: [work] });
   await queue.ready();
-  const slots = await Promise.all(Array.from({ length: 6 }, (_, shard) => client.cluster('KEYSLOT', `millrace:{default:${shard}}:q`)));
+  const slots = await Promise.all(
+    Array.from({ length: 6 }, (_, shard) => client.cluster('KEYSLOT', `millrace:{default:${shard}}:q`)),
+  );
   const ownerOf = (tenant: string): number => Math.floor((Number(slots[shardOfTenant(tenant, 6)]) * 3) / 16_384);
   const tenants = Array.from({ length: 30 }, (_, n) => `tenant-${n}`);
   await Promise.all(tenants.map((tenant, n) => queue.enqueue('work', { n }, { tenant })));
@@ -55,12 +63,14 @@ test('a shard is down: the jobs of the others run, and its own when it is back',
   const ran = new Set<string>();
   const worker = queue.work({ work: async (job) => void ran.add(job.tenant) }, { concurrency: 4 });
   const others = tenants.filter((tenant) => ownerOf(tenant) !== down);
-  await waitFor(() => others.every((tenant) => ran.has(tenant)), { timeout: 30_000, what: 'the jobs of the other shards' });
+  await waitFor(() => others.every((tenant) => ran.has(tenant)), {
+    timeout: 30_000,
+    what: 'the jobs of the other shards',
+  });
   expect(ran.size).toBe(others.length);
   await cluster.servers[down]?.restart();
   await waitFor(() => ran.size === tenants.length, { timeout: 40_000, what: 'the jobs of the shard that is back' });
   expect(worker.health().status).toBe('ok');
-  await sleep(0);
   await worker.drain();
   client.disconnect();
 });

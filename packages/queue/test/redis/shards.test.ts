@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type RedisServer, startRedis, waitFor } from '@millrace/test-support';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { shardOfTenant } from '../../src/adapters/redis/shards/place.ts';
 import { systemClock } from '../../src/clock.ts';
 import {
   AdapterUnavailableError,
@@ -12,7 +13,6 @@ import {
   type QueueStorage,
   UnsupportedError,
 } from '../../src/index.ts';
-import { shardOfTenant } from '../../src/adapters/redis/shards/place.ts';
 import { redisAdapter } from '../../src/redis.ts';
 
 let redis: RedisServer;
@@ -27,7 +27,10 @@ afterAll(async () => {
 });
 
 let opened = 0;
-const fresh = (): string => `shards-${process.pid}-${(opened += 1)}`;
+function fresh(): string {
+  opened += 1;
+  return `shards-${process.pid}-${opened}`;
+}
 
 /** A storage as a process of its own would have it. */
 async function open(queue: string, shards = 4): Promise<QueueStorage & AsyncDisposable> {
@@ -61,7 +64,8 @@ function openSession(storage: QueueStorage, id: string): (claim: number) => Prom
   };
 }
 
-const limit = (storage: QueueStorage, limits: QueueLimits): Promise<unknown> => storage.control('configure', { limits });
+const limit = (storage: QueueStorage, limits: QueueLimits): Promise<unknown> =>
+  storage.control('configure', { limits });
 
 test('the jobs of many tenants lie in all shards, those of one in one', async () => {
   const queue = fresh();
@@ -112,7 +116,9 @@ test('fences are unique over all shards, grow for each job, and for whoever clai
 
 test('a tenant that was idle in a shard of its own saves up nothing', async () => {
   await using storage = await open(fresh());
-  const [busy, late] = ['a', 'b'].map((tenant) => Array.from({ length: 100 }, (_, n) => newJob(`${tenant}${n}`, tenant)));
+  const [busy, late] = ['a', 'b'].map((tenant) =>
+    Array.from({ length: 100 }, (_, n) => newJob(`${tenant}${n}`, tenant)),
+  );
   expect(shardOfTenant('a', 4)).not.toBe(shardOfTenant('b', 4));
   const claim = openSession(storage, 's');
   await storage.enqueue({ jobs: busy ?? [] });
@@ -163,38 +169,42 @@ describe('limits of the queue, divided among the shards', () => {
     return highest;
   }
 
-  test.each([1, 3, 10])('never more than %i leases, whoever claims, while the limits are divided anew all the time', async (cap) => {
-    const queue = fresh();
-    await using storage = await open(queue);
-    await using other = await open(queue);
-    await limit(storage, { maxLeased: cap });
-    const jobs = many(150, 12);
-    await storage.enqueue({ jobs });
-    const done = new Set<string>();
-    const work = async (claim: ReturnType<typeof openSession>): Promise<void> => {
-      while (done.size < jobs.length) {
-        for (const { id } of await claim(4)) done.add(id);
-        await sleep(1);
-      }
-    };
-    const working = Promise.all([
-      work(openSession(storage, 'a')),
-      work(openSession(storage, 'b')),
-      work(openSession(other, 'c')),
-    ]);
-    // Changing the limit to what it is makes every share invalid at once.
-    const disturbing = (async () => {
-      while (done.size < jobs.length) {
-        await limit(other, { maxLeased: cap });
-        await sleep(30);
-      }
-    })();
-    const highest = await watchLeased(queue, working);
-    await disturbing;
-    expect(done.size).toBe(jobs.length);
-    expect(highest).toBeLessThanOrEqual(cap);
-    expect(highest).toBeGreaterThanOrEqual(Math.min(cap, 2));
-  }, 60_000);
+  test.each([1, 3, 10])(
+    'never more than %i leases, whoever claims, while the limits are divided anew all the time',
+    async (cap) => {
+      const queue = fresh();
+      await using storage = await open(queue);
+      await using other = await open(queue);
+      await limit(storage, { maxLeased: cap });
+      const jobs = many(150, 12);
+      await storage.enqueue({ jobs });
+      const done = new Set<string>();
+      const work = async (claim: ReturnType<typeof openSession>): Promise<void> => {
+        while (done.size < jobs.length) {
+          for (const { id } of await claim(4)) done.add(id);
+          await sleep(1);
+        }
+      };
+      const working = Promise.all([
+        work(openSession(storage, 'a')),
+        work(openSession(storage, 'b')),
+        work(openSession(other, 'c')),
+      ]);
+      // Changing the limit to what it is makes every share invalid at once.
+      const disturbing = (async () => {
+        while (done.size < jobs.length) {
+          await limit(other, { maxLeased: cap });
+          await sleep(30);
+        }
+      })();
+      const highest = await watchLeased(queue, working);
+      await disturbing;
+      expect(done.size).toBe(jobs.length);
+      expect(highest).toBeLessThanOrEqual(cap);
+      expect(highest).toBeGreaterThanOrEqual(Math.min(cap, 2));
+    },
+    60_000,
+  );
 
   test('a cap of one goes round: no shard keeps it while others wait', async () => {
     await using storage = await open(fresh());

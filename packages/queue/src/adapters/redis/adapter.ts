@@ -40,7 +40,10 @@ export function redisAdapter(options: RedisAdapterOptions): QueueAdapter {
   async function open(context: AdapterContext): Promise<QueueStorage> {
     const connection = await client();
     const checks: CheckOptions = { allowEviction: settings.allowEviction, warn: settings.onWarning };
-    const prefixes = Array.from({ length: settings.shards }, (_, shard) => `${settings.prefix}:{${context.queue}:${shard}}:`);
+    const prefixes = Array.from(
+      { length: settings.shards },
+      (_, shard) => `${settings.prefix}:{${context.queue}:${shard}}:`,
+    );
     const facts = await checkServer(connection, checks).catch((error: unknown) => {
       throw toStoreError(error);
     });

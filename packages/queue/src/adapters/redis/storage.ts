@@ -91,10 +91,8 @@ function plainCore(shard: ReturnType<typeof createShard>): StorageCore {
     control: <Op extends ControlOperation>(operation: Op, input: ControlInput<Op>): Promise<ControlAnswer<Op>> =>
       operation === 'fireSchedule'
         ? (shard.fireSchedule(input as ControlInput<'fireSchedule'>) as Promise<ControlAnswer<Op>>)
-        : (control(
-            shard.control,
-            operation,
-            input as ControlInput<Exclude<Op, 'fireSchedule'>>,
-          ) as Promise<ControlAnswer<Op>>),
+        : (control(shard.control, operation, input as ControlInput<Exclude<Op, 'fireSchedule'>>) as Promise<
+            ControlAnswer<Op>
+          >),
   };
 }

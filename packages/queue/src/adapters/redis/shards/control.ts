@@ -25,7 +25,11 @@ type Operations = {
 type Plain = Exclude<ControlOperation, 'fireSchedule'>;
 
 /** One operation on every shard. */
-function onAll<Op extends Plain>({ shards }: ControlParts, op: Op, input: ControlInput<Op>): Promise<ControlAnswer<Op>[]> {
+function onAll<Op extends Plain>(
+  { shards }: ControlParts,
+  op: Op,
+  input: ControlInput<Op>,
+): Promise<ControlAnswer<Op>[]> {
   return Promise.all(shards.map((shard) => control(shard.control, op, input)));
 }
 
@@ -40,7 +44,11 @@ function onTenant<Op extends Plain>(
 }
 
 /** Ids do not tell where they are: every shard is asked. */
-async function sum<Op extends 'setPriority' | 'promote' | 'purge'>(parts: ControlParts, op: Op, input: ControlInput<Op>): Promise<number> {
+async function sum<Op extends 'setPriority' | 'promote' | 'purge'>(
+  parts: ControlParts,
+  op: Op,
+  input: ControlInput<Op>,
+): Promise<number> {
   return (await onAll(parts, op, input)).reduce<number>((total, count) => total + (count as number), 0);
 }
 
@@ -65,8 +73,16 @@ const operations: Operations = {
     }
     return done;
   },
-  list: ({ shards }, input) => listJobs(shards.map((shard) => shard.control), input),
-  count: ({ shards }, input) => countJobs(shards.map((shard) => shard.control), input),
+  list: ({ shards }, input) =>
+    listJobs(
+      shards.map((shard) => shard.control),
+      input,
+    ),
+  count: ({ shards }, input) =>
+    countJobs(
+      shards.map((shard) => shard.control),
+      input,
+    ),
   counts: async (parts) => (await onAll(parts, 'counts', {})).reduce(addCounts),
   job: async (parts, input) => (await onAll(parts, 'job', input)).find((view) => view !== undefined),
   explain: async (parts, input) => {
@@ -87,13 +103,20 @@ const operations: Operations = {
 };
 
 /** Carries out an operation of the contract over all shards. */
-export function controlShards<Op extends ControlOperation>(parts: ControlParts, op: Op, input: ControlInput<Op>): Promise<ControlAnswer<Op>> {
+export function controlShards<Op extends ControlOperation>(
+  parts: ControlParts,
+  op: Op,
+  input: ControlInput<Op>,
+): Promise<ControlAnswer<Op>> {
   const carryOut = operations[op] as (parts: ControlParts, input: ControlInput<Op>) => Promise<ControlAnswer<Op>>;
   return carryOut(parts, input);
 }
 
 /** The first shard decides what the settings are, the others follow. */
-async function configure({ shards, shares }: ControlParts, input: ControlInput<'configure'>): Promise<ControlAnswer<'configure'>> {
+async function configure(
+  { shards, shares }: ControlParts,
+  input: ControlInput<'configure'>,
+): Promise<ControlAnswer<'configure'>> {
   const [first, ...others] = shards as readonly [Shard, ...Shard[]];
   const settings = await control(first.control, 'configure', input);
   const settled = JSON.parse(String(await first.control('settings', {}))) as Settled;
@@ -145,7 +168,10 @@ async function priorities(parts: ControlParts): Promise<ControlAnswer<'prioritie
 }
 
 /** Of the hundred most frequent of each shard. */
-async function errorGroups(parts: ControlParts, { limit }: ControlInput<'errorGroups'>): Promise<readonly ErrorGroup[]> {
+async function errorGroups(
+  parts: ControlParts,
+  { limit }: ControlInput<'errorGroups'>,
+): Promise<readonly ErrorGroup[]> {
   const groups = new Map<string, ErrorGroup>();
   for (const group of (await onAll(parts, 'errorGroups', { limit: 100 })).flat()) {
     const known = groups.get(group.fingerprint);

@@ -26,7 +26,9 @@ export function createShardedCore(shards: readonly Shard[], monotonic: () => num
   async function enqueueWhole(jobs: readonly NewJob[]): Promise<readonly EnqueueAnswer[]> {
     const [first] = jobs as [NewJob];
     if (jobs.some(({ tenant }) => tenant !== first.tenant)) {
-      throw new UnsupportedError('With `shards` all jobs of a flow must have the same tenant: another may live in another shard.');
+      throw new UnsupportedError(
+        'With `shards` all jobs of a flow must have the same tenant: another may live in another shard.',
+      );
     }
     return (shards[placeOf(first)] as Shard).enqueue(jobs, true);
   }

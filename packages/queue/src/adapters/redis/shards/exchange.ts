@@ -155,7 +155,11 @@ export function createExchange(
   /** Whether a part of the queue's limits may lie where it is not needed. */
   function shouldDivide({ views }: Turn): boolean {
     const since = monotonic() - memory.dividedAt;
-    return views.some(isStale) || haveDifferentSettings(views) || (views.some(isHeld) && since > (hasUnused(views) ? divideSoon : divideEvery));
+    return (
+      views.some(isStale) ||
+      haveDifferentSettings(views) ||
+      (views.some(isHeld) && since > (hasUnused(views) ? divideSoon : divideEvery))
+    );
   }
 
   function divide(): Promise<unknown> {
@@ -167,7 +171,10 @@ export function createExchange(
   async function divideIfWorthwhile(turn: Turn): Promise<boolean> {
     if (turn.round >= callsPerExchange - 1 || !shouldDivide(turn)) return false;
     await divide();
-    await claimRound(turn, turn.views.flatMap((view, shard) => (view === undefined ? [] : [{ shard, claim: 0 }])));
+    await claimRound(
+      turn,
+      turn.views.flatMap((view, shard) => (view === undefined ? [] : [{ shard, claim: 0 }])),
+    );
     const gained = turn.views.some(mayServe);
     if (gained) memory.dividedAt = Number.NEGATIVE_INFINITY;
     return gained;

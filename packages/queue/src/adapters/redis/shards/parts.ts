@@ -67,15 +67,32 @@ export function lostAnswer(request: ExchangeRequest, answers: Answers): Exchange
 function mergeOutcomes(request: Writes, answers: Answers): Pick<ExchangeAnswer, 'settled' | 'extended' | 'progressed'> {
   const place = ({ fence }: { readonly fence: number }): number => shardOfFence(fence, answers.length);
   return {
-    settled: inOrder(request.settle, place, answers.map((answer) => answer?.settled ?? [])),
-    extended: inOrder(request.extend, place, answers.map((answer) => answer?.extended ?? [])),
-    progressed: inOrder(request.progress, place, answers.map((answer) => answer?.progressed ?? [])),
+    settled: inOrder(
+      request.settle,
+      place,
+      answers.map((answer) => answer?.settled ?? []),
+    ),
+    extended: inOrder(
+      request.extend,
+      place,
+      answers.map((answer) => answer?.extended ?? []),
+    ),
+    progressed: inOrder(
+      request.progress,
+      place,
+      answers.map((answer) => answer?.progressed ?? []),
+    ),
   };
 }
 
 function mergeSwept(answers: readonly ExchangeAnswer[]): ExchangeAnswer['swept'] {
-  const sum = (field: 'promoted' | 'forgotten'): number => answers.reduce((total, { swept }) => total + swept[field], 0);
-  return { promoted: sum('promoted'), forgotten: sum('forgotten'), expired: answers.flatMap(({ swept }) => swept.expired) };
+  const sum = (field: 'promoted' | 'forgotten'): number =>
+    answers.reduce((total, { swept }) => total + swept[field], 0);
+  return {
+    promoted: sum('promoted'),
+    forgotten: sum('forgotten'),
+    expired: answers.flatMap(({ swept }) => swept.expired),
+  };
 }
 
 /** Jobs of several shards in one order: the order of each shard stays, and of the first of each the highest priority, then the oldest, goes first. */

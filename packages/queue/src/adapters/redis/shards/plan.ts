@@ -44,7 +44,8 @@ export function planRound(views: readonly (ShardView | undefined)[], want: numbe
   const isOverdue = live.some(({ view }) => (view.class as number) > onlyClass);
   if (isOverdue && options.last !== true) return [{ shard: turn.shard, claim: 1, onlyClass }];
   const row = options.last === true ? live : live.filter(({ view }) => view.class === onlyClass);
-  if (options.last === true || options.deep === true) return exactly(pick(row, want).row, options.last ? {} : { onlyClass });
+  if (options.last === true || options.deep === true)
+    return exactly(pick(row, want).row, options.last ? {} : { onlyClass });
   const { row: picked, horizon } = pick(row, Math.ceil(want / 2));
   const most = Math.floor(want / picked.length);
   return picked.map(({ shard, view }) => ({ shard, claim: Math.min(most, view.ready), onlyClass, horizon }));

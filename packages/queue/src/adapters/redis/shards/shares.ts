@@ -83,7 +83,9 @@ export function createShares(runs: readonly RunControl[]): Shares {
   async function divideOnce(needs: ReadonlyMap<number, Need>): Promise<Free> {
     const { epoch, ...settled } = await ask<Settled & { readonly epoch: number }>(0, 'beginShares', {});
     const { limits } = settled.settings;
-    const seen = await Promise.all(runs.map(async (_, shard) => toSeen(await ask<Look>(shard, 'lookShares', { epoch, ...settled }))));
+    const seen = await Promise.all(
+      runs.map(async (_, shard) => toSeen(await ask<Look>(shard, 'lookShares', { epoch, ...settled }))),
+    );
     const wanted = wantedParts(limits, seen, needs, epoch);
     const set = async (shard: number, parts: Parts, tokens: number): Promise<void> => {
       const input = { epoch, limitsVersion: settled.limitsVersion, limits: toLimits(limits, parts), tokens };
@@ -161,10 +163,26 @@ function wantedParts(
   const add = (field: Field, total: number | undefined, wanted: readonly number[]): void => {
     if (total !== undefined) columns.push([field, divide(total, wanted, turn)]);
   };
-  add('maxLeased', limits.maxLeased, seen.map(({ leased, ready }) => leased + ready));
-  add('maxWaiting', limits.maxWaiting, seen.map((one, shard) => one.waiting + (needs.get(shard)?.jobs ?? 0)));
-  add('maxWaitingBytes', limits.maxWaitingBytes, seen.map((one, shard) => one.bytes + (needs.get(shard)?.bytes ?? 0)));
-  add('burst', limits.rate && burstOf(limits.rate), seen.map(({ ready }) => ready));
+  add(
+    'maxLeased',
+    limits.maxLeased,
+    seen.map(({ leased, ready }) => leased + ready),
+  );
+  add(
+    'maxWaiting',
+    limits.maxWaiting,
+    seen.map((one, shard) => one.waiting + (needs.get(shard)?.jobs ?? 0)),
+  );
+  add(
+    'maxWaitingBytes',
+    limits.maxWaitingBytes,
+    seen.map((one, shard) => one.bytes + (needs.get(shard)?.bytes ?? 0)),
+  );
+  add(
+    'burst',
+    limits.rate && burstOf(limits.rate),
+    seen.map(({ ready }) => ready),
+  );
   return seen.map((_, shard) => Object.fromEntries(columns.map(([field, shares]) => [field, shares[shard] ?? 0])));
 }
 
