@@ -232,8 +232,8 @@ export function createLink(parts: LinkParts): Link {
   function makeRequest(mine: Session, claim: number, end: boolean, parcel: Parcel, sentAt: number): ExchangeRequest {
     offers.withdraw();
     const call = mine.nextCall();
-    // Beside another call an offer would be over as soon as it is made.
-    const offer = claim > 0 && flight.size === 1 ? offers.make(mine, sentAt) : undefined;
+    // Beside another call, or with jobs enough for one, an offer would be over as soon as it is made: and the store would look for what it has lost.
+    const offer = claim > 0 && !deep && flight.size === 1 ? offers.make(mine, sentAt) : undefined;
     return {
       session: mine.id,
       begin: !mine.begun,

@@ -14,7 +14,7 @@ interface Gate {
 }
 
 /** A memory adapter whose exchanges go through a gate. */
-function gated(exchangesAtOnce: number): { readonly adapter: QueueAdapter; readonly gate: Gate } {
+function gated(exchangesAtOnce: number, handsOver = false): { readonly adapter: QueueAdapter; readonly gate: Gate } {
   const gate: Gate = { sent: [], most: 0, under: 0, exchange: (request, pass) => pass(request) };
   const memory = memoryAdapter();
   const adapter: QueueAdapter = {
@@ -24,6 +24,7 @@ function gated(exchangesAtOnce: number): { readonly adapter: QueueAdapter; reado
       return {
         ...storage,
         exchangesAtOnce,
+        ...(handsOver && { handOffs: () => () => undefined }),
         exchange: async (request) => {
           gate.sent.push(request);
           gate.under += 1;
@@ -71,6 +72,26 @@ describe('a worker with several exchanges under way', () => {
     expect(gate.most).toBe(atOnce);
     expect(mostRunning).toBeLessThanOrEqual(8);
     expect(held.most).toBe(8);
+  });
+
+  it('offers to take jobs only when none are left: an offer that the next call takes back costs the store a search', async () => {
+    const { adapter, gate } = gated(2, true);
+    await using queue = workQueue({}, { adapter });
+    await queue.enqueueMany(Array.from({ length: 200 }, (_, n) => ({ name: 'work' as const, payload: { n } })));
+    let done = 0;
+    queue.work(
+      {
+        work: async () => {
+          done += 1;
+        },
+      },
+      { concurrency: 8, prefetch: 0 },
+    );
+    await expect.poll(() => done, { timeout: 20_000 }).toBe(200);
+    await expect.poll(() => gate.sent.at(-1)?.offer, { timeout: 20_000 }).toBeDefined();
+    const lost = gate.sent.filter(({ lostCalls }) => lostCalls.length > 0).length;
+    expect(gate.sent.length).toBeGreaterThan(20);
+    expect(lost).toBeLessThan(5);
   });
 
   it('has one under way after a failure until the store answers again', async () => {
