@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Result } from './common.ts';
 import { measureAll } from './measure.ts';
@@ -25,12 +26,30 @@ function mediaOf(medium: string | undefined, quick: boolean): readonly ('tmpfs' 
   return quick ? ['tmpfs'] : ['tmpfs', 'disk'];
 }
 
+/** A results file: what was measured, how and on what. */
+interface Saved {
+  readonly commands: readonly string[];
+  readonly date: string;
+  readonly machine: { readonly node: string; readonly cores: number; readonly load: string };
+  readonly results: readonly Result[];
+}
+
+function readSaved(file: string): Partial<Saved> {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Saved>) : {};
+}
+
 /** Each result is saved as it comes; those of an earlier run stay, as far as this one does not measure them anew. */
 function save(file: string, result: Result): void {
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : '[]';
-  const others = (JSON.parse(text) as Result[]).filter(({ metric }) => metric !== result.metric);
-  const lines = [...others, result].map((one) => JSON.stringify(one));
-  writeFileSync(file, `[${lines.join(',\n')}]\n`);
+  const { commands = [], results = [] } = readSaved(file);
+  const command = `npm run bench -w @millrace/workspace -- ${process.argv.slice(2, process.argv.indexOf('--save')).join(' ')}`;
+  const about = {
+    commands: [...new Set([...commands, command.trimEnd()])],
+    date: new Date().toISOString().slice(0, 10),
+    machine: { node: process.version, cores: availableParallelism(), load: loadavg()[0]?.toFixed(1) ?? '' },
+  };
+  const lines = [...results.filter(({ metric }) => metric !== result.metric), result].map((one) => JSON.stringify(one));
+  const [head] = JSON.stringify(about).split(/}$/);
+  writeFileSync(file, `${head},"results":[\n${lines.join(',\n')}\n]}\n`);
 }
 
 const results = await measureAll({
