@@ -22,7 +22,7 @@ const environment = ({ data, databaseUrl }: Site) => ({
 
 async function ended(client: Client, ids: readonly string[]): Promise<void> {
   const all = async () => (await Promise.all(ids.map((id) => client.get(id)))).every((run) => run.finishedAt);
-  await waitFor(all, { timeout: 90_000, interval: 200, what: 'the runs to end' });
+  await waitFor(all, { timeout: 150_000, interval: 200, what: 'the runs to end' });
 }
 
 /** Says of what the backup holds that nothing was heard of it for long, instead of waiting for that. */
@@ -95,4 +95,4 @@ test('backup, loss of everything, restore: no run is lost, none has two branches
   const [later] = await submit(next, 1, 'echo later > x');
   await ended(next, [later ?? '']);
   await restored.stop();
-}, 240_000);
+}, 400_000);
