@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type DefaultTheme, defineConfig } from 'vitepress';
+import { linkToPages } from './links.ts';
 
 const docs = join(import.meta.dirname, '..');
 
@@ -9,7 +10,7 @@ function pagesOf(folder: string): DefaultTheme.SidebarItem[] {
   const path = join(docs, folder);
   if (!existsSync(path)) return [];
   return readdirSync(path)
-    .filter((file) => file.endsWith('.md') && file !== 'index.md')
+    .filter((file) => file.endsWith('.md') && !['index.md', 'README.md'].includes(file))
     .sort()
     .map((file) => ({ text: titleOf(join(path, file)), link: `/${join(folder, basename(file, '.md'))}` }));
 }
@@ -30,12 +31,10 @@ export default defineConfig({
   title: 'Millrace',
   description: 'Scaling primitives for services that run many AI coding agents.',
   cleanUrls: true,
-  // READMEs and guides point at source files, which are part of the repository and not of this site.
-  ignoreDeadLinks: [
-    /^(?:\.{1,2}\/)*(?:packages|examples|test|docs|src|bench|api)(?:\/|$)/,
-    /^\.\.?\//,
-    /^https?:\/\/(?:localhost|127\.0\.0\.1)/,
-  ],
+  // A folder's README is its first page.
+  rewrites: { ':folder(.*)/README.md': ':folder/index.md' },
+  ignoreDeadLinks: [/^https?:\/\/(?:localhost|127\.0\.0\.1)/],
+  markdown: { config: linkToPages, languageAlias: { promql: 'txt' } },
   themeConfig: {
     search: { provider: 'local' },
     nav: [
@@ -59,6 +58,7 @@ export default defineConfig({
       ...group('Guides', [...guides, ...pagesOf('guides')]),
       ...group('Adapters and stores', pagesOf('adapters')),
       ...group('Operations', pagesOf('operations')),
+      ...group('Runbooks', pagesOf('operations/runbooks'), true),
       ...group('Benchmarks', pagesOf('benchmarks')),
       ...group('Decisions', pagesOf('decisions'), true),
     ],

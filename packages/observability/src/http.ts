@@ -1,7 +1,7 @@
 import type { Health, HealthReport, Probe } from './health/health.ts';
 import { contentTypes, type ExpositionFormat } from './metrics/exposition.ts';
 
-/** Paths that {@link createFetchHandler} answers. */
+/** Paths that {@link Observability.fetchHandler} answers. */
 export const operationPaths: readonly string[] = ['/metrics', '/livez', '/readyz', '/startupz'];
 
 const probes: Readonly<Record<string, Probe>> = { '/livez': 'live', '/readyz': 'ready', '/startupz': 'startup' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type OpenStore, type TestFunctions, unique, withStore } from './harness.ts';
 
-/** Proves a {@link CacheStore} and a {@link PeerStore}. */
+/** Proves a `CacheStore` and a `PeerStore`. */
 export function cacheTests({ describe, it }: TestFunctions, open: OpenStore<'cache'>): void {
   describe('cache', () => {
     it('keeps bytes as they are until their time is over', () =>
@@ -38,7 +38,7 @@ export function cacheTests({ describe, it }: TestFunctions, open: OpenStore<'cac
   });
 }
 
-/** Proves a {@link PeerStore}. */
+/** Proves a `PeerStore`. */
 export function peerTests({ describe, it }: TestFunctions, open: OpenStore<'peers'>): void {
   describe('peers', () => {
     it('counts who lives', () =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type OpenStore, type TestFunctions, unique, withStore } from './harness.ts';
 
-/** Proves a {@link CircuitStore}: shared opening, a bounded number of probes, never stuck half-open. */
+/** Proves a `CircuitStore`: shared opening, a bounded number of probes, never stuck half-open. */
 export function circuitTests({ describe, it }: TestFunctions, open: OpenStore<'circuits'>): void {
   describe('circuits', () => {
     openingTests(it, open);

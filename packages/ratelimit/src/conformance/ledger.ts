@@ -8,7 +8,7 @@ function scope(key: string, cap: number): LedgerScope {
   return { key, cap, keepMs: day };
 }
 
-/** Proves a {@link LedgerStore}: no overspending under races, holds that return, bookings that count once. */
+/** Proves a `LedgerStore`: no overspending under races, holds that return, bookings that count once. */
 export function ledgerTests({ describe, it }: TestFunctions, open: OpenStore<'ledger'>): void {
   describe('ledger', () => {
     holdTests(it, open);

@@ -12,7 +12,7 @@ function ids({ granted }: PermitAnswer): string[] {
   return granted.map(({ id }) => id);
 }
 
-/** Proves a {@link PermitStore}: bounds, order, fences, leases. */
+/** Proves a `PermitStore`: bounds, order, fences, leases. */
 export function permitTests({ describe, it }: TestFunctions, open: OpenStore<'permits'>): void {
   describe('permits', () => {
     lineTests(it, open);

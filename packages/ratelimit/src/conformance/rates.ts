@@ -3,7 +3,7 @@ import type { DebitDecision, RateSpec, RateTable, Store } from '../store.ts';
 import { type OpenStore, type TestFunctions, unique, withStore } from './harness.ts';
 import { modelTests } from './rates-model.ts';
 
-/** Proves a {@link RateStore}: bounds, atomicity, future slots, corrections. */
+/** Proves a `RateStore`: bounds, atomicity, future slots, corrections. */
 export function rateTests({ describe, it }: TestFunctions, open: OpenStore<'rates'>): void {
   describe('rates', () => {
     boundTests(it, open);

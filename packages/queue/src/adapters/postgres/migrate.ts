@@ -63,7 +63,7 @@ export async function checkLayout(client: SqlClient, schema: string): Promise<vo
 /**
  * What {@link migrate} does, as text, for people who run their own migrations: idempotent for the functions, to be run once for the tables.
  *
- * @param from - layout that is there already; 0: none
+ * @param options.from - layout that is there already; 0: none
  */
 export function migrationSql(options: MigrateOptions & { readonly from?: number } = {}): string {
   const { schema = 'millrace', from = 0 } = options;
