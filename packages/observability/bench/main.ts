@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 import { cardinality } from './cardinality.ts';
-import { queue } from './queue/queue.ts';
+import { off, on } from './queue/queue.ts';
 import { recording } from './recording.ts';
 import type { Bench, Result } from './result.ts';
 import { scrape } from './scrape.ts';
 
-const benches: readonly Bench[] = [recording, scrape, cardinality, queue];
+const benches: readonly Bench[] = [recording, scrape, cardinality, off, on];
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { prometheusPrograms, runScript, temporaryDirectory } from '@millrace/test-support';
+import { prometheusPrograms, runCode, temporaryDirectory } from '@millrace/test-support';
 import { beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 
@@ -46,27 +46,21 @@ process.exit();
 it('runs every piece of code of the guide, one after the other', { timeout: 90_000 }, async () => {
   const code = blocks('ts').join('\n');
   expect(code).toContain('watchBackup');
-  // Beside the package, so that names of packages resolve as they do there.
-  const folder = await mkdtemp(join(import.meta.dirname, '.guide-'));
-  try {
-    const script = join(folder, 'guide.mts');
-    const here = code.replace('redis://localhost', 'memory:').replace('/var/lib/orders', folder);
-    await writeFile(script, `${given}${here}${look}`);
-    const { exitCode, stdout, stderr } = await runScript(script, { args: [folder] });
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    for (const line of [
-      'shop_mails_total{result="ok"} 1',
-      'millrace_queue_depth{queue="default",state="ready"} 1',
-      'millrace_external_requests_total{provider="anthropic",outcome="ok"} 1',
-      'millrace_backup_age_seconds{what="database"} +Inf',
-    ]) {
-      expect(stdout).toContain(line);
-    }
-    expect(stdout).toMatch(/^millrace_disk_free_bytes\{volume="data"\} [1-9]/m);
-    expect(stdout).not.toMatch(/^millrace_metrics_collect_errors_total.* [1-9]/m);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  await using folder = await temporaryDirectory('guide');
+  const here = code.replace('redis://localhost', 'memory:').replace('/var/lib/orders', folder.path);
+  const args = [folder.path];
+  const { exitCode, stdout, stderr } = await runCode(`${given}${here}${look}`, import.meta.dirname, { args });
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  for (const line of [
+    'shop_mails_total{result="ok"} 1',
+    'millrace_queue_depth{queue="default",state="ready"} 1',
+    'millrace_external_requests_total{provider="anthropic",outcome="ok"} 1',
+    'millrace_backup_age_seconds{what="database"} +Inf',
+  ]) {
+    expect(stdout).toContain(line);
   }
+  expect(stdout).toMatch(/^millrace_disk_free_bytes\{volume="data"\} [1-9]/m);
+  expect(stdout).not.toMatch(/^millrace_metrics_collect_errors_total.* [1-9]/m);
 });
 
 it('gives Prometheus and Grafana files that they can read', { timeout: 180_000 }, async () => {

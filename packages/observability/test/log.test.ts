@@ -1,3 +1,4 @@
+import { runCode } from '@millrace/test-support';
 import { describe, expect, it } from 'vitest';
 import { createObservability, REDACTED, redact } from '../src/index.ts';
 import { capturedLines } from './captured.ts';
@@ -121,8 +122,16 @@ describe('log', () => {
     expect(metrics).toContain('millrace_log_lines_suppressed_total{event="queue.store_error"} 7');
   });
 
-  it('asks for pino-pretty by a name when it cannot be loaded', async () => {
-    await using pretty = createObservability({ service: 'test', log: { pretty: true, level: 'silent' } });
-    expect(pretty.log.level).toBe('silent');
+  it('writes lines for people on request, without secrets', { timeout: 60_000 }, async () => {
+    const { stdout } = await runCode(
+      `import { createObservability } from '@millrace/observability';
+       const obs = createObservability({ service: 'shop', log: { pretty: true } });
+       await obs.context.run({ runId: 'run-1' }, async () => obs.log.warn({ event: 'mail.late', token: 'hunter2' }, 'late'));
+       await obs.close();`,
+      import.meta.dirname,
+    );
+    expect(stdout).toMatch(/^\[[\d:.]+\] .*WARN.*: .*late/);
+    expect(stdout).toMatch(/run_id.*: .*"run-1"/);
+    expect(stdout).not.toContain('hunter2');
   });
 });

@@ -29,5 +29,5 @@ export { RedisMissingError } from './redis/provision.ts';
 export { type RedisSentinel, startRedisSentinel } from './redis/sentinel.ts';
 export { type RedisOptions, type RedisServer, startRedis } from './redis/server.ts';
 export { type SyntheticOptions, syntheticRepo, type TestRepos, testRepos } from './repos.ts';
-export { firstCodeBlock, runReadme, runScript, type ScriptOptions, type ScriptResult } from './script.ts';
+export { firstCodeBlock, runCode, runReadme, runScript, type ScriptOptions, type ScriptResult } from './script.ts';
 export { type WaitOptions, WaitTimeoutError, waitFor } from './wait.ts';

@@ -53,16 +53,19 @@ export async function firstCodeBlock(markdown: string): Promise<string> {
   return code;
 }
 
-/** Runs the first TypeScript block of a README just as a reader would who pastes it beside that README. */
-export async function runReadme(markdown: string, options: ScriptOptions = {}): Promise<ScriptResult> {
-  const code = await firstCodeBlock(markdown);
-  // Beside the README, so that names of packages resolve as they do there.
-  const folder = await mkdtemp(join(dirname(markdown), '.readme-'));
+/** Runs a piece of TypeScript as a file in a new folder inside `beside`, so that names of packages resolve as they do there. */
+export async function runCode(code: string, beside: string, options: ScriptOptions = {}): Promise<ScriptResult> {
+  const folder = await mkdtemp(join(beside, '.code-'));
   try {
-    const script = join(folder, 'block.mts');
+    const script = join(folder, 'code.mts');
     await writeFile(script, code);
     return await runScript(script, options);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Runs the first TypeScript block of a README just as a reader would who pastes it beside that README. */
+export async function runReadme(markdown: string, options: ScriptOptions = {}): Promise<ScriptResult> {
+  return runCode(await firstCodeBlock(markdown), dirname(markdown), options);
 }

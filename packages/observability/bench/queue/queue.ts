@@ -1,101 +1,70 @@
 import { temporaryDirectory } from '@millrace/test-support';
-import { type Bench, median, type Result, round } from '../result.ts';
-import { type Ratio, ratioOf } from './interval.ts';
-import { buildPrograms, type Pass, startVariant, type Variant, type VariantName } from './variant.ts';
+import type { Bench, Result } from '../result.ts';
+import { compare, type Extent, type Measured, measure } from './measure.ts';
+import { buildPrograms, type Pass } from './variant.ts';
 
-const variants = ['stripped', 'absent', 'on', 'ids'] as const satisfies readonly VariantName[];
-const jobs = 4_000;
-
-type Measured = Readonly<Record<VariantName, readonly (readonly Pass[])[]>>;
+const timeExtent = (quick: boolean): Extent => ({ generations: quick ? 3 : 16, warming: 5, turns: quick ? 8 : 10 });
+/** What a job allocates is the same in every pass once the compiler is warm, which takes it longer with so much room. */
+const heapExtent = { warming: 12, turns: 10, wholeHeap: true } as const;
+const without = 'the queue without a line about instrumentation';
 
 /**
- * off.cost and on.cost: a queue in memory at full speed, with handlers that do nothing, which is where instrumentation weighs
- * most. Each variant is a process; they take turns at short passes, and each pass is compared with the others of its turn, so
- * that a slow moment of the machine hits all of them. Compared is processor time per job, which is what bounds throughput here
- * and which other processes change little.
+ * off.*: a queue in memory at full speed, with handlers that do nothing, which is where instrumentation weighs most. Compared is
+ * processor time per job, which is what bounds throughput here and which other processes change little. `off.noise` compares the
+ * peer with itself: what is within its interval is not a difference.
  */
-export const queue: Bench = {
-  metrics: ['off.cost', 'off.alloc', 'on.cost', 'on.cost.ids'],
+export const off: Bench = {
+  metrics: ['off.cost', 'off.noise', 'off.alloc', 'off.alloc.noise'],
   async run({ quick }) {
     await using directory = await temporaryDirectory('bench');
-    const programOf = await buildPrograms(directory.path);
-    const allocated = await allocations(programOf);
-    const measured = await measure(programOf, quick ? 3 : 6, quick ? 10 : 16);
+    const program = await buildPrograms(directory.path);
+    const entrants = { absent: 'absent', stripped: 'stripped', control: 'stripped' } as const;
+    const time = await measure(program, entrants, timeExtent(quick));
+    const heap = await measure(program, entrants, { ...heapExtent, generations: quick ? 1 : 3 });
     return [
-      cost('off.cost', measured, 'absent', 'stripped', 'the queue without a line about instrumentation'),
-      allocated,
-      cost('on.cost', measured, 'on', 'absent', 'no instrumentation given'),
-      cost('on.cost.ids', measured, 'ids', 'absent', 'no instrumentation given'),
+      result('off.cost', time, ['absent', 'stripped'], 'cpu', without),
+      result('off.noise', time, ['control', 'stripped'], 'cpu', 'the same program again'),
+      result('off.alloc', heap, ['absent', 'stripped'], 'bytes', without),
+      result('off.alloc.noise', heap, ['control', 'stripped'], 'bytes', 'the same program again'),
     ];
   },
 };
 
-/** Generations of processes, each with so many turns after those that warm the compiler. */
-async function measure(
-  programOf: (variant: VariantName) => string,
-  generations: number,
-  turns: number,
-): Promise<Measured> {
-  const found: Record<VariantName, Pass[][]> = { stripped: [], absent: [], on: [], ids: [] };
-  for (let generation = 0; generation < generations; generation += 1) {
-    await using processes = await startAll(programOf);
-    for (const name of variants) found[name].push([]);
-    for (let turn = -4; turn < turns; turn += 1) {
-      // Everybody is first, second … equally often.
-      for (let place = 0; place < variants.length; place += 1) {
-        const name = variants[(place + turn + 4) % variants.length] as VariantName;
-        const pass = await processes.of[name].pass(jobs);
-        if (turn >= 0) found[name].at(-1)?.push(pass);
-      }
-    }
-  }
-  return found;
-}
+/** on.*: the same queue with metrics, and with ids for log lines, against one to which no instrumentation is given. */
+export const on: Bench = {
+  metrics: ['on.cost', 'on.cost.ids'],
+  async run({ quick }) {
+    await using directory = await temporaryDirectory('bench');
+    const program = await buildPrograms(directory.path);
+    const entrants = { on: 'on', absent: 'absent', ids: 'ids' } as const;
+    const time = await measure(program, entrants, timeExtent(quick));
+    return [
+      result('on.cost', time, ['on', 'absent'], 'cpu', 'no instrumentation given'),
+      result('on.cost.ids', time, ['ids', 'absent'], 'cpu', 'no instrumentation given'),
+    ];
+  },
+};
 
-async function startAll(
-  programOf: (variant: VariantName) => string,
-): Promise<AsyncDisposable & { readonly of: Readonly<Record<VariantName, Variant>> }> {
-  const started = await Promise.all(
-    variants.map(async (name) => [name, await startVariant(name, programOf(name))] as const),
-  );
-  return {
-    of: Object.fromEntries(started) as Record<VariantName, Variant>,
-    [Symbol.asyncDispose]: async () => {
-      for (const [, variant] of started) await variant[Symbol.asyncDispose]();
-    },
-  };
-}
+const units: Readonly<Record<keyof Pass, string>> = {
+  cpu: 'ns CPU per job',
+  wall: 'ns per job',
+  bytes: 'bytes allocated per job',
+};
 
-function cost(metric: string, measured: Measured, ours: VariantName, peer: VariantName, peerName: string): Result {
-  const pairs = measured[ours].map((passes, generation) =>
-    passes.map(({ cpu }, turn) => cpu / (measured[peer][generation]?.[turn]?.cpu ?? Number.NaN)),
-  );
-  const { ratio, low, high }: Ratio = ratioOf(pairs);
+function result(
+  metric: string,
+  measured: Measured,
+  [mine, theirs]: readonly [string, string],
+  by: keyof Pass,
+  peerName: string,
+): Result {
+  const { ours, peer, ratio, low, high } = compare(measured, mine, theirs, by);
   return {
     metric,
-    ours: round(median(measured[ours].flat().map(({ cpu }) => cpu))),
-    peer: round(median(measured[peer].flat().map(({ cpu }) => cpu))),
+    ours,
+    peer,
     peerName,
-    unit: `ns CPU per job; 95 % interval of the ratio: ${low.toFixed(3)} to ${high.toFixed(3)}`,
+    unit: `${units[by]}; 95 % interval of the ratio: ${low.toFixed(3)} to ${high.toFixed(3)}`,
     ratio: Number(ratio.toFixed(3)),
-  };
-}
-
-/** off.alloc: bytes that a job leaves on the heap, with all garbage, which is the same in every pass once the compiler is warm. */
-async function allocations(programOf: (variant: VariantName) => string): Promise<Result> {
-  const bytes = async (name: VariantName): Promise<number> => {
-    await using variant = await startVariant(name, programOf(name), { wholeHeap: true });
-    const passes: number[] = [];
-    for (let turn = 0; turn < 30; turn += 1) passes.push((await variant.pass(jobs)).bytes);
-    return median(passes.slice(15));
-  };
-  const [absent, stripped] = [await bytes('absent'), await bytes('stripped')];
-  return {
-    metric: 'off.alloc',
-    ours: Math.round(absent),
-    peer: Math.round(stripped),
-    peerName: 'the queue without a line about instrumentation',
-    unit: 'bytes allocated per job',
-    ratio: Number((absent / stripped).toFixed(3)),
   };
 }

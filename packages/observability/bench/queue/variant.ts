@@ -19,11 +19,14 @@ export interface Variant extends AsyncDisposable {
   pass(jobs: number): Promise<Pass>;
 }
 
+/** The file that runs a variant. */
+export type Program = (variant: VariantName) => string;
+
 /** Room for all that a pass allocates, so that no collection falls into it and the growth of the heap is what was allocated. */
 const roomForAll = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
 
 /** Builds the bench's program with and without the queue's lines about instrumentation. */
-export async function buildPrograms(directory: string): Promise<(variant: VariantName) => string> {
+export async function buildPrograms(directory: string): Promise<Program> {
   const compile = (name: string, plugins: Plugin[]): Promise<unknown> =>
     build({
       entryPoints: [join(import.meta.dirname, 'child.ts')],
