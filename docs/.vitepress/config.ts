@@ -34,7 +34,7 @@ export default defineConfig({
   // A folder's README is its first page.
   rewrites: { ':folder(.*)/README.md': ':folder/index.md' },
   ignoreDeadLinks: [/^https?:\/\/(?:localhost|127\.0\.0\.1)/],
-  markdown: { config: linkToPages, languageAlias: { promql: 'txt' } },
+  markdown: { config: linkToPages },
   themeConfig: {
     search: { provider: 'local' },
     nav: [

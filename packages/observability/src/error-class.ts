@@ -1,19 +1,7 @@
+import type { errorClasses } from './catalogue/values.ts';
+
 /** The bounded taxonomy of failures: what to look at, not what exactly was thrown. */
-export type ErrorClass =
-  | 'none'
-  | 'timeout'
-  | 'rate_limited'
-  | 'budget'
-  | 'circuit_open'
-  | 'network'
-  | 'auth'
-  | 'invalid'
-  | 'lease'
-  | 'cancelled'
-  | 'resource'
-  | 'store'
-  | 'git'
-  | 'other';
+export type ErrorClass = (typeof errorClasses)[number];
 
 /** The first pattern that fits counts. */
 const patterns: readonly (readonly [ErrorClass, RegExp])[] = [

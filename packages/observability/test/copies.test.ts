@@ -5,12 +5,13 @@ import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createObservability, type Observability } from '../src/index.ts';
 import { manualClock } from './manual-clock.ts';
+import { scrape } from './scrape.ts';
 
 /** What a scrape shows of one series; each comes after the readings of the one before have become old. */
-function scraper(obs: Observability, clock: ReturnType<typeof manualClock>): (series: string) => Promise<number> {
+function reader(obs: Observability, clock: ReturnType<typeof manualClock>): (series: string) => Promise<number> {
   return async (series) => {
     clock.advance(1_000);
-    const text = await (await obs.fetchHandler(new Request('http://localhost/metrics'))).text();
+    const text = await scrape(obs);
     const line = text.split('\n').find((one) => one.startsWith(`${series} `));
     return line === undefined ? Number.NaN : Number(line.split(' ')[1]?.replace('Inf', 'Infinity'));
   };
@@ -24,8 +25,8 @@ describe('replicas', () => {
     const clock = manualClock();
     await using obs = createObservability({ service: 'test', log: false, clock });
     obs.process.watchReplicas(pool as pg.Pool);
-    const scrape = scraper(obs, clock);
-    const lag = (): Promise<number> => scrape('millrace_replica_lag_seconds{replica="walreceiver"}');
+    const read = reader(obs, clock);
+    const lag = (): Promise<number> => read('millrace_replica_lag_seconds{replica="walreceiver"}');
     const bound = { timeout: 30_000, interval: 100 };
     try {
       await waitFor(async () => (await lag()) >= 0, { ...bound, what: 'the replica' });
@@ -53,7 +54,7 @@ describe('replicas', () => {
     await using obs = createObservability({ service: 'test', log: false, clock });
     obs.process.watchReplicas({ query: async () => ({ rows: [{ state: null, replica: 'local', lag: 0 }] }) });
     const failures = 'millrace_metrics_collect_errors_total{collector="replicas"}';
-    expect(await scraper(obs, clock)(failures)).toBe(1);
+    expect(await reader(obs, clock)(failures)).toBe(1);
   });
 });
 
@@ -63,11 +64,11 @@ it('shows the age of a backup by its marker, and none as infinitely old', async 
   await using obs = createObservability({ service: 'test', log: false, clock });
   const marker = join(folder.path, 'verified');
   obs.process.watchBackup('database', marker);
-  const scrape = scraper(obs, clock);
+  const read = reader(obs, clock);
   const age = 'millrace_backup_age_seconds{what="database"}';
-  expect(await scrape(age)).toBe(Number.POSITIVE_INFINITY);
+  expect(await read(age)).toBe(Number.POSITIVE_INFINITY);
   await writeFile(marker, '');
   const hourAgo = new Date(clock.now() - 3_600_000);
   await utimes(marker, hourAgo, hourAgo);
-  expect(await scrape(age)).toBe(3_601);
+  expect(await read(age)).toBe(3_601);
 });

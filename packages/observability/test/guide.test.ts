@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { prometheusPrograms, runCode, temporaryDirectory } from '@millrace/test-support';
@@ -32,6 +35,23 @@ const pool = { totalCount: 1, idleCount: 1, waitingCount: 0, query: async () => 
 const ping = async () => {};
 `;
 
+/** Takes what an exporter sends. */
+async function startCollector(): Promise<AsyncDisposable & { readonly url: string; received(): string }> {
+  let received = '';
+  const server = createServer((request, response) => {
+    request.setEncoding('utf8').on('data', (text: string) => {
+      received += text;
+    });
+    request.on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received: () => received,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  };
+}
+
 const look = `
 await queue.enqueue('work', {});
 await call(async () => new Response('ok'));
@@ -47,7 +67,11 @@ it('runs every piece of code of the guide, one after the other', { timeout: 90_0
   const code = blocks('ts').join('\n');
   expect(code).toContain('watchBackup');
   await using folder = await temporaryDirectory('guide');
-  const here = code.replace('redis://localhost', 'memory:').replace('/var/lib/orders', folder.path);
+  await using collector = await startCollector();
+  const here = code
+    .replace('redis://localhost', 'memory:')
+    .replace('/var/lib/orders', folder.path)
+    .replace('http://127.0.0.1:4318', collector.url);
   const args = [folder.path];
   const { exitCode, stdout, stderr } = await runCode(`${given}${here}${look}`, import.meta.dirname, { args });
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
@@ -59,6 +83,7 @@ it('runs every piece of code of the guide, one after the other', { timeout: 90_0
   ]) {
     expect(stdout).toContain(line);
   }
+  expect(collector.received()).toContain('call anthropic');
   expect(stdout).toMatch(/^millrace_disk_free_bytes\{volume="data"\} [1-9]/m);
   expect(stdout).not.toMatch(/^millrace_metrics_collect_errors_total.* [1-9]/m);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createObservability, type Observability } from '../src/index.ts';
 import { manualClock } from './manual-clock.ts';
+import { scrape } from './scrape.ts';
 
 async function probe(obs: Observability, path: string): Promise<{ status: number; body: Record<string, unknown> }> {
   const response = await obs.fetchHandler(new Request(`http://localhost${path}`));
@@ -24,7 +25,7 @@ describe('health', () => {
     expect(status).toBe(503);
     expect(body.reasons).toEqual(['database: connect to postgres://[redacted]@db failed']);
     expect((await probe(obs, '/livez')).status).toBe(200);
-    const metrics = await (await obs.fetchHandler(new Request('http://localhost/metrics'))).text();
+    const metrics = await scrape(obs);
     expect(metrics).toContain('millrace_health_check_ok{check="database"} 0');
   });
 

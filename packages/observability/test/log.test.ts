@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createObservability, REDACTED, redact } from '../src/index.ts';
 import { capturedLines } from './captured.ts';
 import { manualClock } from './manual-clock.ts';
+import { scrape } from './scrape.ts';
 
 const secrets = {
   anthropic: `sk-ant-api03-${'a'.repeat(24)}`,
@@ -118,7 +119,7 @@ describe('log', () => {
     clock.advance(1_000);
     obs.queue.onStoreError(error);
     expect(out.lines[3]).toMatchObject({ event: 'queue.store_error', suppressed: 7 });
-    const metrics = await (await obs.fetchHandler(new Request('http://localhost/metrics'))).text();
+    const metrics = await scrape(obs);
     expect(metrics).toContain('millrace_log_lines_suppressed_total{event="queue.store_error"} 7');
   });
 

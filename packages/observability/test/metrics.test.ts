@@ -2,6 +2,7 @@ import { Counter as PromCounter, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { createObservability, defineMetric, MetricConflictError, MetricDefinitionError, OTHER } from '../src/index.ts';
 import { manualClock } from './manual-clock.ts';
+import { scrape } from './scrape.ts';
 
 const mails = defineMetric({
   name: 'shop_mails_total',
@@ -12,15 +13,6 @@ const mails = defineMetric({
   values: { result: ['ok', 'failed'] },
   advice: 'Look at the mail provider.',
 });
-
-async function scrape(
-  obs: ReturnType<typeof createObservability>,
-  accept = 'text/plain',
-  path = '/metrics',
-): Promise<string> {
-  const response = await obs.fetchHandler(new Request(`http://localhost${path}`, { headers: { accept } }));
-  return response.text();
-}
 
 function lines(text: string, start: string): string[] {
   return text.split('\n').filter((line) => line.startsWith(start));

@@ -1,3 +1,5 @@
+import { keyOutcomes } from './values.ts';
+
 /** Metrics of `@millrace/idempotency`. */
 export const idempotencyMetrics = {
   calls: {
@@ -7,19 +9,7 @@ export const idempotencyMetrics = {
     help: 'Calls with an idempotency key, by how they ended.',
     labels: ['operation', 'outcome'],
     values: {
-      outcome: [
-        'executed',
-        'failed',
-        'replayed',
-        'in_progress',
-        'duplicate',
-        'mismatch',
-        'parked',
-        'lease_lost',
-        'bypassed',
-        'store_unavailable',
-        'invalid',
-      ],
+      outcome: keyOutcomes as typeof keyOutcomes,
     },
     advice:
       'Mismatches: a client reuses keys for other requests. Many in_progress: a client retries before its timeout.',
@@ -31,19 +21,7 @@ export const idempotencyMetrics = {
     help: 'From the call to its end, with the work itself.',
     labels: ['operation', 'outcome'],
     values: {
-      outcome: [
-        'executed',
-        'failed',
-        'replayed',
-        'in_progress',
-        'duplicate',
-        'mismatch',
-        'parked',
-        'lease_lost',
-        'bypassed',
-        'store_unavailable',
-        'invalid',
-      ],
+      outcome: keyOutcomes as typeof keyOutcomes,
     },
     buckets: 'short',
     advice: 'Replays should take milliseconds: a slow replay is a slow store.',

@@ -1,3 +1,5 @@
+import { attemptOutcomes, errorClasses } from './values.ts';
+
 /** Metrics of `@millrace/queue`. */
 export const queueMetrics = {
   depth: {
@@ -96,23 +98,8 @@ export const queueMetrics = {
     help: 'Attempts that ended, by how: ack (done), retry, snooze, release (given back unstarted), dead, cancelled.',
     labels: ['queue', 'job_name', 'outcome', 'error_class'],
     values: {
-      outcome: ['ack', 'retry', 'snooze', 'release', 'dead', 'cancelled'],
-      error_class: [
-        'none',
-        'timeout',
-        'rate_limited',
-        'budget',
-        'circuit_open',
-        'network',
-        'auth',
-        'invalid',
-        'lease',
-        'cancelled',
-        'resource',
-        'store',
-        'git',
-        'other',
-      ],
+      outcome: attemptOutcomes as typeof attemptOutcomes,
+      error_class: errorClasses as typeof errorClasses,
     },
     advice:
       'The class tells where to look: rate_limited and circuit_open are a provider’s, resource is a machine’s, other is the handler’s.',
@@ -123,7 +110,7 @@ export const queueMetrics = {
     unit: 'seconds',
     help: 'Time that handlers ran.',
     labels: ['queue', 'job_name', 'outcome'],
-    values: { outcome: ['ack', 'retry', 'snooze', 'release', 'dead', 'cancelled'] },
+    values: { outcome: attemptOutcomes as typeof attemptOutcomes },
     buckets: 'work',
     advice: 'Slower handlers need more slots for the same work; compare with the last deployment.',
   },
@@ -151,7 +138,7 @@ export const queueMetrics = {
     unit: 'count',
     help: 'Settlements that the store refused because the lease was over.',
     labels: ['queue', 'kind'],
-    values: { kind: ['ack', 'retry', 'snooze', 'release', 'dead', 'cancelled'] },
+    values: { kind: attemptOutcomes as typeof attemptOutcomes },
     advice: 'The fence did its work; find out why leases end early.',
   },
   promoted: {
@@ -176,7 +163,7 @@ export const queueMetrics = {
     unit: 'count',
     help: 'Attempts that ended, for the busiest tenants; the others together are `__other__`.',
     labels: ['tenant', 'outcome'],
-    values: { outcome: ['ack', 'retry', 'snooze', 'release', 'dead', 'cancelled'] },
+    values: { outcome: attemptOutcomes as typeof attemptOutcomes },
     advice: 'One tenant far above the rest: check its weight and its quota.',
   },
   tenantWait: {

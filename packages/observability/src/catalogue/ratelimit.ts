@@ -1,3 +1,5 @@
+import { callOutcomes, errorClasses } from './values.ts';
+
 /** Metrics of `@millrace/ratelimit`: calls to what is outside, and what holds them back. */
 export const rateLimitMetrics = {
   requests: {
@@ -7,17 +9,7 @@ export const rateLimitMetrics = {
     help: 'Calls to a provider that ended, by how. `rate_limited` is a 429, `server_error` a 5xx.',
     labels: ['provider', 'outcome'],
     values: {
-      outcome: [
-        'ok',
-        'rate_limited',
-        'server_error',
-        'client_error',
-        'timeout',
-        'network',
-        'refused',
-        'cancelled',
-        'other',
-      ],
+      outcome: callOutcomes as typeof callOutcomes,
     },
     advice:
       'Goals: rate_limited < 1 %, server_error < 0.1 %. `refused` was held back here and never reached the provider.',
@@ -29,17 +21,7 @@ export const rateLimitMetrics = {
     help: 'Time of calls to a provider, with their waits when the `instrument` policy stands outermost.',
     labels: ['provider', 'outcome'],
     values: {
-      outcome: [
-        'ok',
-        'rate_limited',
-        'server_error',
-        'client_error',
-        'timeout',
-        'network',
-        'refused',
-        'cancelled',
-        'other',
-      ],
+      outcome: callOutcomes as typeof callOutcomes,
     },
     buckets: 'work',
     advice: 'Compare with the wait for a slot: the difference is the provider’s own time.',
@@ -85,22 +67,7 @@ export const rateLimitMetrics = {
     help: 'Attempts of calls that failed and were repeated.',
     labels: ['error_class'],
     values: {
-      error_class: [
-        'none',
-        'timeout',
-        'rate_limited',
-        'budget',
-        'circuit_open',
-        'network',
-        'auth',
-        'invalid',
-        'lease',
-        'cancelled',
-        'resource',
-        'store',
-        'git',
-        'other',
-      ],
+      error_class: errorClasses as typeof errorClasses,
     },
     advice: 'Retries multiply load on a provider that is ill: a retry budget and a breaker bound them.',
   },

@@ -1,16 +1,8 @@
+import type { callOutcomes } from '../catalogue/values.ts';
 import { errorClass, errorCode } from '../error-class.ts';
 
 /** How a call to a provider ended. */
-export type CallOutcome =
-  | 'ok'
-  | 'rate_limited'
-  | 'server_error'
-  | 'client_error'
-  | 'timeout'
-  | 'network'
-  | 'refused'
-  | 'cancelled'
-  | 'other';
+export type CallOutcome = (typeof callOutcomes)[number];
 
 /** Outcome of what a call answered: a Fetch `Response` is judged by its status, anything else is a success. */
 export function outcomeOfResult(result: unknown): CallOutcome {

@@ -1,10 +1,11 @@
 import type { queueMetrics } from '../catalogue/queue.ts';
+import type { attemptOutcomes } from '../catalogue/values.ts';
 import { errorClass, errorCode } from '../error-class.ts';
 import type { Instruments } from '../metrics/instruments.ts';
 import { formatTraceparent } from '../trace/traceparent.ts';
 import type { InstrumentParts } from './parts.ts';
 
-type JobOutcome = 'ack' | 'retry' | 'snooze' | 'release' | 'dead' | 'cancelled';
+type JobOutcome = (typeof attemptOutcomes)[number];
 
 interface JobFacts {
   readonly id: string;

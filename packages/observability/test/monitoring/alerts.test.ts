@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { alerts, groupOrder } from '../../monitoring/rules.ts';
 import { createObservability } from '../../src/index.ts';
+import { scrape } from '../scrape.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 
 const run = promisify(execFile);
@@ -87,7 +88,7 @@ describe('alerts', () => {
 it('writes text that promtool check metrics finds nothing to say about', async () => {
   await using obs = createObservability({ service: 'test', log: false });
   obs.queue.onClaimed({ queue: 'q', durationMs: 3, jobs: [{ id: '1', name: 'n', tenant: 't', waitMs: 5 }] });
-  const text = await (await obs.fetchHandler(new Request('http://localhost/metrics'))).text();
+  const text = await scrape(obs);
   const child = run(programs.promtool, ['check', 'metrics']);
   child.child.stdin?.end(text);
   const { stderr } = await child;

@@ -10,6 +10,7 @@ import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createObservability, type Observability } from '../../src/index.ts';
 import { capturedLines } from '../captured.ts';
+import { scrape } from '../scrape.ts';
 
 const exporter = new InMemorySpanExporter();
 const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
@@ -101,8 +102,7 @@ describe('trace.joined', () => {
     expect(named('call llm')?.attributes['http.response.status_code']).toBe(200);
     const line = out.lines.find(({ msg }) => msg === 'ran');
     expect(line).toMatchObject({ run_id: 'run-7', trace_id: attempt?.spanContext().traceId });
-    const openMetrics = { headers: { accept: 'application/openmetrics-text' } };
-    const text = await (await obs.fetchHandler(new Request('http://localhost/metrics', openMetrics))).text();
+    const text = await scrape(obs, 'application/openmetrics-text');
     expect(text).toContain(`trace_id="${attempt?.spanContext().traceId}"`);
     expect(text).toContain('millrace_external_quota_remaining{provider="llm",resource="requests"} 7');
   });
@@ -167,7 +167,7 @@ describe('spans', () => {
       'gen_ai.request.model': 'm',
       'http.response.status_code': 429,
     });
-    const text = await (await obs.fetchHandler(new Request('http://localhost/metrics'))).text();
+    const text = await scrape(obs);
     expect(text).toContain('millrace_external_requests_total{provider="llm",outcome="rate_limited"} 1');
   });
 });
