@@ -78,6 +78,11 @@ describe.each(readdirSync(root))('packages/%s', (name) => {
     for (const { '@millrace/source': source } of built) expect(existsSync(join(root, name, source)), source).toBe(true);
   });
 
+  test('carries the licence, which npm packs with it', () => {
+    const licence = (folder: string): string => readFileSync(join(folder, 'LICENSE'), 'utf8');
+    expect(licence(join(root, name))).toBe(licence(join(root, '..')));
+  });
+
   test('leaves every client to its user: peers are optional', () => {
     const required = Object.keys(manifest.peerDependencies ?? {}).filter(
       (peer) => manifest.peerDependenciesMeta?.[peer]?.optional !== true,
