@@ -7,7 +7,7 @@ export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
 
   constructor(file: string, args: readonly string[]) {
-    const execArgv = ['--conditions=@millrace/source', '--import', 'tsx'];
+    const execArgv = ['--import', 'tsx'];
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), [...args], { execArgv });
   }
 

@@ -2,8 +2,9 @@ import { bulkhead, circuitBreaker, rateLimit, retry, timeout, wrap } from '@mill
 import * as cockatiel from 'cockatiel';
 import Opossum from 'opossum';
 import { RateLimiterMemory, RateLimiterUnion } from 'rate-limiter-flexible';
+import { sleep } from './child.ts';
 import { interleaved, nanosPerCall } from './loop.ts';
-import { type Bench, faster, type Result, share } from './result.ts';
+import { alone, type Bench, faster, type Result, share } from './result.ts';
 
 const many = 1_000_000_000;
 
@@ -79,49 +80,72 @@ async function stack(calls: number): Promise<Result> {
   );
 }
 
-/** Bytes and idle CPU of 5 000 breakers that were called once each. */
-async function idleBreakers(): Promise<Result[]> {
+/** Bytes and idle CPU of 5 000 breakers that were called once each; CPU is what they cost over a process that holds none. */
+async function idleBreakers(rounds: number): Promise<Result[]> {
   const keys = 5_000;
   const fn = async (): Promise<number> => 1;
-  const ours = await idleCost(keys, async () => {
-    const call = wrap(circuitBreaker());
-    for (let i = 0; i < keys; i++) await call(fn, { key: `key-${i}` });
-    return call;
+  const makers = {
+    none: async () => ({}),
+    ours: async () => {
+      const call = wrap(circuitBreaker());
+      for (let i = 0; i < keys; i++) await call(fn, { key: `key-${i}` });
+      return { held: call };
+    },
+    peer: async () => {
+      const breakers = Array.from({ length: keys }, () => new Opossum(fn, { timeout: false }));
+      for (const breaker of breakers) await breaker.fire();
+      return {
+        held: breakers,
+        end: () => {
+          for (const breaker of breakers) breaker.shutdown();
+        },
+      };
+    },
+  };
+  const bytes = { none: 0, ours: 0, peer: 0 };
+  const cpu = await interleaved(rounds, {
+    none: () => idleCpu(keys, makers.none, bytes, 'none'),
+    ours: () => idleCpu(keys, makers.ours, bytes, 'ours'),
+    peer: () => idleCpu(keys, makers.peer, bytes, 'peer'),
   });
-  const peer = await idleCost(keys, async () => {
-    const breakers = Array.from({ length: keys }, () => new Opossum(fn, { timeout: false }));
-    for (const breaker of breakers) await breaker.fire();
-    return {
-      breakers,
-      dispose: () =>
-        breakers.forEach((breaker) => {
-          breaker.shutdown();
-        }),
-    };
-  });
+  const over = (percent: number): number => Math.max(0, percent - cpu.none);
+  const name = 'opossum, one per key';
   return [
-    share('breaker.idle', ours.bytes, peer.bytes, 'opossum, one per key', 'bytes per key'),
-    share('breaker.idle.cpu', ours.cpu, peer.cpu, 'opossum, one per key', '% of a core'),
+    share('breaker.idle', bytes.ours, bytes.peer, name, 'bytes per key'),
+    share('breaker.idle.cpu', over(cpu.ours), over(cpu.peer), name, '% of a core, over an idle process'),
+    alone('breaker.idle.floor', cpu.none, '% of a core, an idle process'),
   ];
 }
 
-async function idleCost(keys: number, make: () => Promise<object>): Promise<{ bytes: number; cpu: number }> {
+interface Held {
+  readonly held?: unknown;
+  readonly end?: () => void;
+}
+
+/** Percent of a core that this process uses while it holds what `make` made and does nothing; notes its bytes per key. */
+async function idleCpu<Name extends string>(
+  keys: number,
+  make: () => Promise<Held>,
+  bytes: Record<Name, number>,
+  name: Name,
+): Promise<number> {
   globalThis.gc?.();
   const before = process.memoryUsage().heapUsed;
   const kept = await make();
   globalThis.gc?.();
-  const bytes = (process.memoryUsage().heapUsed - before) / keys;
+  bytes[name] = (process.memoryUsage().heapUsed - before) / keys;
+  await sleep(500);
   const cpuBefore = process.cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await sleep(3_000);
   const { user, system } = process.cpuUsage(cpuBefore);
-  if ('dispose' in kept && typeof kept.dispose === 'function') kept.dispose();
-  return { bytes, cpu: (100 * (user + system)) / 3_000_000 };
+  kept.end?.();
+  return (100 * (user + system)) / 3_000_000;
 }
 
 export const local: Bench = {
-  metrics: ['local.limit2', 'local.stack', 'breaker.idle', 'breaker.idle.cpu'],
+  metrics: ['local.limit2', 'local.stack', 'breaker.idle', 'breaker.idle.cpu', 'breaker.idle.floor'],
   async run({ quick }) {
     const calls = quick ? 100_000 : 500_000;
-    return [await limitOfTwo(calls), await stack(calls / 5), ...(await idleBreakers())];
+    return [await limitOfTwo(calls), await stack(calls / 5), ...(await idleBreakers(quick ? 1 : 5))];
   },
 };

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterUnion } from 'rate-limiter-flexible';
 import { interleaved, throughput } from './loop.ts';
 import { upstashLimit } from './peers/upstash.ts';
-import { alone, type Bench, faster, type Result } from './result.ts';
+import { type Bench, faster, type Result } from './result.ts';
 
 const many = 100_000_000;
 const limits = [
@@ -32,8 +32,6 @@ async function limitOfTwo(url: string, rounds: number, ms: number): Promise<Resu
   const batched = rateLimit({ ...common, key: 'batched' });
   const leased = rateLimit({ ...common, key: 'leased', lease: { max: 1_000 } });
   const rates = await interleaved(rounds, {
-    // What one command per call costs at least: nothing that makes a trip per call can be faster.
-    ping: () => throughput(64, ms, () => redis.ping()),
     peer: () => throughput(64, ms, () => union.consume('k')),
     upstash: () => throughput(64, ms, () => Promise.all([upstash[0].limit('k'), upstash[1].limit('k')])),
     plain: () => throughput(64, ms, () => plain.acquire()),
@@ -48,7 +46,6 @@ async function limitOfTwo(url: string, rounds: number, ms: number): Promise<Resu
       faster(`redis.limit2.${kind}`, rates[kind], rates.peer, name, 'calls/s'),
     ),
     faster('redis.limit2.upstash', rates.plain, rates.upstash, upstashName, 'calls/s'),
-    alone('redis.floor', rates.ping, 'PINGs/s, one per call'),
   ];
 }
 
@@ -86,13 +83,12 @@ export const redis: Bench = {
     'redis.limit2.batched',
     'redis.limit2.leased',
     'redis.limit2.upstash',
-    'redis.floor',
     'semaphore.redis',
   ],
   async run({ quick }) {
     await using server = await startRedis({ own: true });
-    const rounds = quick ? 1 : 3;
-    const ms = quick ? 700 : 1_500;
+    const rounds = quick ? 3 : 5;
+    const ms = quick ? 400 : 1_000;
     return [...(await limitOfTwo(server.url, rounds, ms)), await semaphore(server.url, rounds, ms)];
   },
 };

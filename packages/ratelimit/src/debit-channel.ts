@@ -71,20 +71,18 @@ export class DebitChannel {
   }
 
   #single(table: RateTable, request: DebitRequest): MaybePromise<DebitDecision> {
-    const answer = this.#ask(table, [request], []);
+    const answer = this.#ask(table, [request], 1);
     return answer instanceof Promise ? answer.then(([only]) => only as DebitDecision) : (answer[0] as DebitDecision);
   }
 
-  #ask(
-    table: RateTable,
-    requests: readonly DebitRequest[],
-    ahead: readonly DebitRequest[],
-  ): MaybePromise<readonly DebitDecision[]> {
-    const all = [...requests, ...ahead];
-    const unused = this.#refusesLate ? 0 : requests.length;
+  /** @param callers - so many requests, from the first one, are those of waiting calls; the rest is taken ahead */
+  #ask(table: RateTable, requests: readonly DebitRequest[], callers: number): MaybePromise<readonly DebitDecision[]> {
     return this.#gate.ask(
-      () => this.#rates.debit(table, all),
-      (late) => this.#giveBack(table, all.slice(unused), late.slice(unused)),
+      () => this.#rates.debit(table, requests),
+      (late) => {
+        const unused = this.#refusesLate ? 0 : callers;
+        this.#giveBack(table, requests.slice(unused), late.slice(unused));
+      },
     );
   }
 
@@ -116,7 +114,7 @@ export class DebitChannel {
     const requests = pending.map(({ request }) => request);
     const ahead = this.#ahead(table, requests);
     try {
-      const decisions = await this.#ask(table, requests, ahead);
+      const decisions = await this.#ask(table, [...requests, ...ahead], requests.length);
       pending.forEach(({ resolve }, i) => {
         resolve(decisions[i] as DebitDecision);
       });

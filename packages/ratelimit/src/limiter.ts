@@ -127,7 +127,13 @@ export class Limiter {
     let request = first;
     let answer = asked;
     for (;;) {
-      const decision = await this.#answered(table, request, answer);
+      let decision: DebitDecision;
+      try {
+        decision = await answer;
+      } catch (error) {
+        decision = this.#standIn(table, request, error);
+      }
+      if (decision.pausedFor > 0) this.throttle.learnPause(table, decision.pausedFor);
       if (decision.granted === 0) throw this.#refuse(ctx, decision);
       const slot = new Slot(this.#slots, table, cost, decision, ctx);
       if (decision.wait > 0) await this.#wait(ctx, slot, decision);
@@ -190,20 +196,10 @@ export class Limiter {
     return this.#channel.debit(table, request);
   }
 
-  /** The decision once it has come, or the one that stands in for it while the store is down. */
-  async #answered(
-    table: CallTable,
-    request: DebitRequest,
-    answer: MaybePromise<DebitDecision>,
-  ): Promise<DebitDecision> {
-    try {
-      const decision = await answer;
-      if (decision.pausedFor > 0) this.throttle.learnPause(table, decision.pausedFor);
-      return decision;
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError) || this.#onStoreDown === 'closed') throw error;
-      return this.#onStoreDown === 'open' ? unlimited : this.#fleet.debit(table, request);
-    }
+  /** The decision that stands in for the store's while that is down. */
+  #standIn(table: CallTable, request: DebitRequest, error: unknown): DebitDecision {
+    if (!(error instanceof StoreUnavailableError) || this.#onStoreDown === 'closed') throw error;
+    return this.#onStoreDown === 'open' ? unlimited : this.#fleet.debit(table, request);
   }
 
   async #wait(ctx: CallContext, slot: Slot, decision: DebitDecision): Promise<void> {

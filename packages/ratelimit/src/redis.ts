@@ -1,6 +1,6 @@
 import { RedisCache, RedisPeers } from './redis/cache.ts';
 import { RedisCircuits } from './redis/circuits.ts';
-import { Keys, oneWritePerTick, type RedisClient } from './redis/client.ts';
+import { gatherWrites, Keys, type RedisClient } from './redis/client.ts';
 import { RedisLedger } from './redis/ledger.ts';
 import { RedisPermits } from './redis/permits.ts';
 import { RedisRates } from './redis/rates.ts';
@@ -28,7 +28,7 @@ export interface RedisStoreOptions {
  */
 export function redisStore({ redis, prefix = 'millrace:' }: RedisStoreOptions): Store {
   const keys = new Keys(prefix);
-  const client = oneWritePerTick(redis);
+  const client = gatherWrites(redis);
   return {
     name: 'redis',
     capabilities: { shared: true },

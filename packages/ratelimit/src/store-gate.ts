@@ -18,8 +18,6 @@ export interface StoreGateOptions {
 
 interface Question {
   readonly askedAt: number;
-  done: boolean;
-  late: boolean;
   readonly reject: (error: unknown) => void;
 }
 
@@ -31,7 +29,8 @@ export class StoreGate {
   readonly #options: StoreGateOptions;
   #down = false;
   #tryAt = 0;
-  #open: Question[] = [];
+  /** Unanswered and in time, the oldest first. */
+  readonly #open = new Set<Question>();
   #timer: unknown;
 
   constructor(options: StoreGateOptions) {
@@ -60,18 +59,17 @@ export class StoreGate {
 
   #bound<T>(answer: Promise<T>, onLate: ((value: T) => void) | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
-      const question: Question = { askedAt: this.#options.clock.monotonic(), done: false, late: false, reject };
+      const question = { askedAt: this.#options.clock.monotonic(), reject };
       this.#watch(question);
       answer.then(
         (value) => {
-          question.done = true;
+          const isInTime = this.#open.delete(question);
           this.#recover();
-          if (question.late) onLate?.(value);
-          else resolve(value);
+          if (isInTime) resolve(value);
+          else onLate?.(value);
         },
         (error: unknown) => {
-          question.done = true;
-          if (!question.late) reject(this.#fail(error));
+          if (this.#open.delete(question)) reject(this.#fail(error));
         },
       );
     });
@@ -79,7 +77,7 @@ export class StoreGate {
 
   /** All questions wait equally long, so the oldest is due first and one timer serves them all. */
   #watch(question: Question): void {
-    this.#open.push(question);
+    this.#open.add(question);
     if (this.#timer === undefined) this.#arm(question);
   }
 
@@ -93,17 +91,12 @@ export class StoreGate {
   readonly #expire = (): void => {
     const { clock, timeoutMs } = this.#options;
     const now = clock.monotonic();
-    const isOpen = ({ done, late }: Question): boolean => !done && !late;
+    this.#timer = undefined;
     for (const question of this.#open) {
-      if (!isOpen(question)) continue;
-      if (question.askedAt + timeoutMs > now) break;
-      question.late = true;
+      if (question.askedAt + timeoutMs > now) return void this.#arm(question);
+      this.#open.delete(question);
       question.reject(this.#fail(new Error(`no answer within ${timeoutMs} ms`)));
     }
-    this.#open = this.#open.filter(isOpen);
-    this.#timer = undefined;
-    const oldest = this.#open[0];
-    if (oldest !== undefined) this.#arm(oldest);
   };
 
   #fail(error: unknown): StoreUnavailableError {

@@ -190,6 +190,17 @@ function slotTests(it: It, open: OpenStore<'rates'>): void {
       assert.equal((await debit(store, second, [1, 1])).granted, 1);
       assert.equal((await debit(store, second, [1, 1])).limitedBy, 0);
     }));
+
+  it('a table with fewer limits leaves the further ones of a longer one as they are, and the longer one goes on from it', () =>
+    withStore(open, async ({ store }) => {
+      const short = table([spec(1, hour, 5)]);
+      const long = { ...short, id: `${short.id}+`, limits: [...short.limits, spec(1, hour, 3)] };
+      assert.equal((await debit(store, short, [1])).granted, 1);
+      assert.equal((await debit(store, long, [1, 2])).granted, 1);
+      assert.equal((await debit(store, short, [1])).granted, 1);
+      assert.deepEqual((await store.rates.read(long)).remaining, [2, 1]);
+      assert.equal((await debit(store, long, [1, 2])).limitedBy, 1);
+    }));
 }
 
 function correctionTests(it: It, open: OpenStore<'rates'>): void {

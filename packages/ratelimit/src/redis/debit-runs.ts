@@ -36,7 +36,24 @@ function isSame(a: DebitRequest, b: DebitRequest): boolean {
 }
 
 /** The decisions of all requests, in their order. Calls of a run that go now share one answer. */
-export function decisionsOf(reply: readonly number[], runs: readonly Run[]): DebitDecision[] {
+export function decisionsOf(reply: number | readonly number[], runs: readonly Run[]): DebitDecision[] {
+  return typeof reply === 'number' ? allNow(reply, runs) : mixed(reply, runs);
+}
+
+function goesNow(at: number, granted: number): DebitDecision {
+  return { granted, wait: 0, at, limitedBy: -1, share: 0, pausedFor: 0 };
+}
+
+function allNow(now: number, runs: readonly Run[]): DebitDecision[] {
+  const decisions: DebitDecision[] = [];
+  for (const { size, request } of runs) {
+    const decision = goesNow(now, request.copies);
+    for (let i = 0; i < size; i++) decisions.push(decision);
+  }
+  return decisions;
+}
+
+function mixed(reply: readonly number[], runs: readonly Run[]): DebitDecision[] {
   const [now = 0, pause = 0] = reply;
   const pausedFor = pause / 1000;
   const decisions: DebitDecision[] = [];
@@ -51,7 +68,7 @@ export function decisionsOf(reply: readonly number[], runs: readonly Run[]): Deb
     const goLater = reply[next + 1] ?? 0;
     next += 2;
     const isCopies = request.copies > 1;
-    const admitted = { granted: isCopies ? goNow : 1, wait: 0, at: now, limitedBy: -1, share: 0, pausedFor };
+    const admitted = goesNow(now, isCopies ? goNow : 1);
     let decided = isCopies ? Math.min(1, goNow) : goNow;
     for (let i = 0; i < decided; i++) decisions.push(admitted);
     for (let i = 0; i < goLater; i++, decided++, next += 2) decisions.push(record(1));

@@ -1,7 +1,7 @@
 import { serverTime } from './client.ts';
 
 /*
- * The arithmetic of gcra.ts in Lua. State per scope: a msgpack array of `tat, rebase` per limit and class, in microseconds;
+ * The arithmetic of gcra.ts in Lua. State per scope: `tat, rebase` per limit and class as doubles, in microseconds;
  * the account's own key starts with `pausedUntil, factor, factorSetAt`. KEYS: the account, then its other scopes.
  * ARGV[1]: limits as {scope, interval, burst, first cell}, shares, recovery. ARGV[2]: the operation's own argument.
  */
@@ -11,10 +11,14 @@ local spec = cjson.decode(ARGV[1])
 local arg = cjson.decode(ARGV[2])
 local limits, shares, recovery = spec[1], spec[2], spec[3]
 local nl, ns = #limits, #shares
+local function doubles(n) return '<' .. string.rep('d', n) end
 local state = {}
 for s = 1, #KEYS do
   local raw = redis.call('GET', KEYS[s])
-  state[s] = raw and cmsgpack.unpack(raw) or (s == 1 and {0, 1, 0} or {})
+  if raw then
+    state[s] = {struct.unpack(doubles(#raw / 8), raw)}
+    table.remove(state[s]) -- where it stopped reading
+  else state[s] = s == 1 and {0, 1, 0} or {} end
 end
 local account = state[1]
 local factor = account[2]
@@ -36,7 +40,7 @@ local function save()
     for p = s == 1 and 4 or 1, #list, 2 do last = max(last, list[p]) end
     local keep = ceil(max(0, last - now) / 1000) + 1000
     if s == 1 and list[2] < 1 then keep = max(keep, 86400000) end
-    redis.call('SET', KEYS[s], cmsgpack.pack(list), 'PX', string.format('%.0f', keep))
+    redis.call('SET', KEYS[s], struct.pack(doubles(#list), unpack(list)), 'PX', string.format('%.0f', keep))
   end
 end
 `;

@@ -46,7 +46,7 @@ export class RedisRates implements RateStore {
     const { keys, debit } = this.#encode(table);
     if (debit === undefined) return this.#debitByClass(table, requests);
     const { args, runs } = runsOf(requests, micros);
-    return run(this.#client, debit, keys, args).then((reply) => decisionsOf(reply as number[], runs));
+    return run(this.#client, debit, keys, args, (reply) => decisionsOf(reply as number | number[], runs));
   }
 
   async #debitByClass(table: RateTable, requests: readonly DebitRequest[]): Promise<DebitDecision[]> {

@@ -57,31 +57,33 @@ describe('redis', () => {
     expect(new Set(slots).size).toBe(1);
   });
 
-  it('writes to the connection once per tick, and goes on when there is none', async () => {
-    const store = redisStore({ redis });
-    await store.peers.beat('ticks', 'a', 1_000);
-    let corks = 0;
-    const stream = { cork: () => (corks += 1), uncork: () => (corks -= 1) };
-    const seen: number[] = [];
-    const client = (change: object) =>
-      redisStore({
-        redis: {
-          ...change,
-          evalsha: (sha, keys, ...args) => {
-            seen.push(corks);
-            return redis.evalsha(sha, keys, ...args);
-          },
-          eval: (source, keys, ...args) => redis.eval(source, keys, ...args),
-          getBuffer: (key) => redis.getBuffer(key),
-          set: (key, value, px, ms) => redis.set(key, value, px, ms),
-          del: (key) => redis.del(key),
-        },
-      });
-    const gathering = client({ stream });
-    await Promise.all(['b', 'c', 'd'].map((id) => gathering.peers.beat('ticks', id, 1_000)));
-    expect(seen).toEqual([1, 1, 1]);
-    expect(corks).toBe(0);
-    expect(await client({}).peers.beat('ticks', 'e', 1_000)).toBe(5);
+  /** The store's commands through a stream that only counts. */
+  const watched = (stream?: { cork(): void; uncork(): void }) =>
+    redisStore({
+      redis: {
+        ...(stream === undefined ? {} : { stream }),
+        evalsha: (sha, keys, ...args) => redis.evalsha(sha, keys, ...args),
+        eval: (source, keys, ...args) => redis.eval(source, keys, ...args),
+        getBuffer: (key) => redis.getBuffer(key),
+        set: (key, value, px, ms) => redis.set(key, value, px, ms),
+        del: (key) => redis.del(key),
+      },
+    });
+
+  it.each([
+    [3, 1],
+    [16, 1],
+    [17, 2],
+    [40, 3],
+  ])('hands %i commands of a tick to the connection in %i writes', async (commands, writes) => {
+    const seen: string[] = [];
+    const store = watched({ cork: () => seen.push('cork'), uncork: () => seen.push('uncork') });
+    await Promise.all(Array.from({ length: commands }, (_, i) => store.peers.beat('ticks', `${i}`, 1_000)));
+    expect(seen).toEqual(Array.from({ length: writes }, () => ['cork', 'uncork']).flat());
+  });
+
+  it('goes on without a stream', async () => {
+    expect(await watched().peers.beat('streamless', 'a', 1_000)).toBe(1);
   });
 
   it('survives a server that forgot its scripts, in the middle of work', async () => {
