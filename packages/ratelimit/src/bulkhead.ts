@@ -6,6 +6,7 @@ import { BulkheadFullError, InvalidOptionError, StoreUnavailableError } from './
 import type { RateLimitInstrumentation } from './instrumentation.ts';
 import { LocalSemaphore, type Permit, type PermitDemand, type Semaphore } from './local-semaphore.ts';
 import type { CallContext, CallInit, Policy } from './policy.ts';
+import { Presence } from './presence.ts';
 import { SharedSemaphore } from './shared-semaphore.ts';
 import type { MaybePromise, Store } from './store.ts';
 import { type OnStoreDown, StoreGate } from './store-gate.ts';
@@ -16,7 +17,7 @@ export interface BulkheadOptions {
   /** Calls that may run at once, per key; over all processes when there is a store. */
   readonly limit: number;
   /** Where permits live. @default this process only */
-  readonly store?: Pick<Store, 'name' | 'permits'>;
+  readonly store?: Pick<Store, 'name' | 'permits'> & Partial<Pick<Store, 'peers'>>;
   /** What has its own permits. @default (ctx) => ctx.key */
   readonly key?: (ctx: CallContext) => string;
   /** A tenant's share of the line: with weight 2 it gets twice the permits of one with weight 1 while both wait. @default 1 */
@@ -33,7 +34,7 @@ export interface BulkheadOptions {
   readonly adaptive?: AdaptiveConcurrencyOptions;
   /** While the store is down: `share` uses permits of this process (limit / `fleet`), `open` admits, `closed` refuses. @default 'share' */
   readonly onStoreDown?: OnStoreDown;
-  /** Processes that share the limit, for `onStoreDown: 'share'`. @default 1 */
+  /** Processes that share the limit, for `onStoreDown: 'share'`. @default those that the store has last seen alive */
   readonly fleet?: number;
   /** Time after which an unanswered store counts as down. @default 50 */
   readonly storeTimeout?: Duration;
@@ -86,10 +87,11 @@ class BulkheadEngine {
   readonly #adaptive: AdaptiveLimit | undefined;
   readonly #gate: StoreGate | undefined;
   readonly #leaseMs: number;
+  readonly #presence: Presence;
   #holdMs = 0;
 
   constructor(options: BulkheadOptions) {
-    const { limit, clock = systemClock, store } = options;
+    const { limit, clock = systemClock, store, name = 'bulkhead' } = options;
     if (!(limit >= 1)) throw new InvalidOptionError(`Expected \`limit\` to be a number from 1 up, got ${limit}.`);
     this.#options = options;
     this.#clock = clock;
@@ -97,6 +99,7 @@ class BulkheadEngine {
     this.#maxWait = toMilliseconds(options.maxWait ?? '30s', 'maxWait');
     this.#leaseMs = toMilliseconds(options.lease ?? '15s', 'lease');
     this.line = new WaitingLine(clock);
+    this.#presence = new Presence(clock, store?.peers, `permits/${name}`);
     this.#adaptive = options.adaptive === undefined ? undefined : new AdaptiveLimit(limit, options.adaptive);
     const timeoutMs = toMilliseconds(options.storeTimeout ?? 50, 'storeTimeout');
     const { instrumentation } = options;
@@ -127,6 +130,7 @@ class BulkheadEngine {
   acquire(ctx: CallContext): MaybePromise<Permit> {
     const key = this.#key(ctx);
     const semaphore = this.#semaphore(key);
+    this.#presence.beat();
     const { maxWaiting = 10_000, weight } = this.#options;
     if (semaphore.waiting >= maxWaiting) throw this.#full(key, ctx, semaphore);
     const acquired = semaphore.acquire({
@@ -185,7 +189,8 @@ class BulkheadEngine {
 
   readonly #limit = (): number => this.#adaptive?.current ?? this.#options.limit;
 
-  readonly #fleetShare = (): number => Math.max(1, Math.floor(this.#limit() / (this.#options.fleet ?? 1)));
+  readonly #fleetShare = (): number =>
+    Math.max(1, Math.floor(this.#limit() / (this.#options.fleet ?? this.#presence.count)));
 
   #full(key: string, ctx: CallContext, semaphore: Semaphore): BulkheadFullError {
     const error = new BulkheadFullError(key, this.#limit(), semaphore.waiting, this.#holdMs);

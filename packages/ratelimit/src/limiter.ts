@@ -8,6 +8,7 @@ import type { RateLimitInstrumentation } from './instrumentation.ts';
 import { type CallTable, compileLimit, costPerLimit, type Limit, TableFactory } from './limit-table.ts';
 import { memoryStore } from './memory.ts';
 import type { CallContext } from './policy.ts';
+import { Presence } from './presence.ts';
 import type { LimitGate, RateLimitOptions, RateLimitStats, Ticket } from './rate-limit.ts';
 import { Slot, type SlotOwner } from './slot.ts';
 import type { DebitDecision, DebitRequest, MaybePromise, RateState, RateStore } from './store.ts';
@@ -40,6 +41,7 @@ export class Limiter {
   readonly #defaultShare: number;
   readonly #rates: RateStore;
   readonly #channel: DebitChannel;
+  readonly #presence: Presence;
   readonly #fleet: FleetShare;
   readonly #onStoreDown: OnStoreDown;
   readonly #key: (ctx: CallContext) => string;
@@ -75,7 +77,8 @@ export class Limiter {
       lease: options.lease && { max: options.lease.max, ttlMs: toMilliseconds(options.lease.ttl ?? 100, 'lease.ttl') },
       refusesLate: this.#onStoreDown === 'closed',
     });
-    this.#fleet = new FleetShare(clock, store.peers, `rates/${name}`);
+    this.#presence = new Presence(clock, store.peers, `rates/${name}`);
+    this.#fleet = new FleetShare(clock, this.#presence);
     this.throttle = new Throttle({
       rates: store.rates,
       clock,
@@ -182,7 +185,7 @@ export class Limiter {
       const reported = remaining[name];
       if (reported === undefined) return undefined;
       // The other processes have about as much in flight as we have.
-      const units = Math.floor(reported - (table.inFlight[i] ?? 0) * this.#fleet.count);
+      const units = Math.floor(reported - (table.inFlight[i] ?? 0) * this.#presence.count);
       if (estimate !== undefined) refill = Math.max(refill, (burst * reserveShare - units) * (interval / 1000));
       return units < burst ? units : undefined;
     });
@@ -192,7 +195,7 @@ export class Limiter {
   }
 
   #decide(table: CallTable, request: DebitRequest): MaybePromise<DebitDecision> {
-    this.#fleet.beat();
+    this.#presence.beat();
     return this.#channel.debit(table, request);
   }
 

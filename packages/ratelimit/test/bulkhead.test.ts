@@ -1,4 +1,4 @@
-import { bulkhead, memoryStore, wrap } from '@millrace/ratelimit';
+import { AdaptiveLimit, bulkhead, memoryStore, wrap } from '@millrace/ratelimit';
 import { manualClock } from '@millrace/test-support';
 import { describe, expect, it } from 'vitest';
 
@@ -143,6 +143,29 @@ describe('shared permits', () => {
   });
 });
 
+describe('permits while the store is down', () => {
+  it('are divided by the processes that were last seen alive', async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    let down = false;
+    const exchange: typeof store.permits.exchange = (...asked) => {
+      if (down) throw new Error('down');
+      return store.permits.exchange(...asked);
+    };
+    const [a, b] = [1, 2].map(() => bulkhead({ limit: 4, store: { ...store, permits: { exchange } }, clock }));
+    const use = async (process = a) => (await process?.acquire())?.release();
+    await use(a);
+    await use(b);
+    await clock.advance(6_000);
+    await use(a);
+    down = true;
+    let held = 0;
+    for (let i = 0; i < 4; i++) void a?.acquire().then(() => (held += 1));
+    await clock.advance(1_000);
+    expect(held).toBe(2);
+  });
+});
+
 describe('adaptive concurrency', () => {
   it('falls when latency rises and grows back when it falls', async () => {
     const clock = manualClock();
@@ -164,6 +187,14 @@ describe('adaptive concurrency', () => {
     expect(stressed).toBeLessThan(calm);
     await load(5, 40);
     expect(limiter.stats().limit).toBeGreaterThan(stressed);
+  });
+
+  it('learns nothing from calls that do not use it', () => {
+    const limit = new AdaptiveLimit(100, { max: 200 });
+    for (let i = 0; i < 50; i++) limit.sample(10, 3);
+    expect(limit.current).toBe(100);
+    for (let i = 0; i < 50; i++) limit.sample(10, 80);
+    expect(limit.current).toBeGreaterThan(100);
   });
 });
 
