@@ -93,9 +93,9 @@ describe('responseCache', () => {
     await clock.advance(61_000);
     expect(await ask({ key: 'q' }, async () => Promise.reject(new HttpError(503)))).toEqual({ n: 1 });
     expect(outcomes).toEqual(['miss', 'miss', 'stale-error']);
-    await expect(ask({ key: 'q' }, async () => Promise.reject(new HttpError(401)))).rejects.toMatchObject({
-      status: 401,
-    });
+    for (const status of [401, 403]) {
+      await expect(ask({ key: 'q' }, () => Promise.reject(new HttpError(status)))).rejects.toMatchObject({ status });
+    }
   });
 
   it('remembers failures that repeating cannot cure, never a 429 or a 5xx', async () => {
