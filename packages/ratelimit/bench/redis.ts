@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterUnion } from 'rate-limiter-flexible';
 import { interleaved, throughput } from './loop.ts';
 import { upstashLimit } from './peers/upstash.ts';
-import { type Bench, faster, type Result } from './result.ts';
+import { type Bench, faster, median, type Result } from './result.ts';
 
 const many = 100_000_000;
 const limits = [
@@ -31,10 +31,11 @@ async function limitOfTwo(url: string, rounds: number, ms: number): Promise<Resu
   const plain = rateLimit({ ...common, key: 'plain', batch: false });
   const batched = rateLimit({ ...common, key: 'batched' });
   const leased = rateLimit({ ...common, key: 'leased', lease: { max: 1_000 } });
+  const cpu = { plain: [] as number[], peer: [] as number[] };
   const rates = await interleaved(rounds, {
-    peer: () => throughput(64, ms, () => union.consume('k')),
+    peer: () => withCpu(redis, cpu.peer, ms, () => throughput(64, ms, () => union.consume('k'))),
     upstash: () => throughput(64, ms, () => Promise.all([upstash[0].limit('k'), upstash[1].limit('k')])),
-    plain: () => throughput(64, ms, () => plain.acquire()),
+    plain: () => withCpu(redis, cpu.plain, ms, () => throughput(64, ms, () => plain.acquire())),
     batched: () => throughput(64, ms, () => batched.acquire()),
     leased: () => throughput(64, ms, () => leased.acquire()),
   });
@@ -45,8 +46,25 @@ async function limitOfTwo(url: string, rounds: number, ms: number): Promise<Resu
     ...(['plain', 'batched', 'leased'] as const).map((kind) =>
       faster(`redis.limit2.${kind}`, rates[kind], rates.peer, name, 'calls/s'),
     ),
+    faster('redis.limit2.cpu', median(cpu.plain), median(cpu.peer), name, 'µs of processor per call, Redis included'),
     faster('redis.limit2.upstash', rates.plain, rates.upstash, upstashName, 'calls/s'),
   ];
+}
+
+/** A rate, and into `costs` the processor time per call of this process and of Redis: other work on the machine disturbs it least. */
+async function withCpu(redis: Redis, costs: number[], ms: number, run: () => Promise<number>): Promise<number> {
+  const serverBefore = await serverCpu(redis);
+  const before = process.cpuUsage();
+  const rate = await run();
+  const { user, system } = process.cpuUsage(before);
+  costs.push((user + system + (await serverCpu(redis)) - serverBefore) / ((rate * ms) / 1_000));
+  return rate;
+}
+
+/** Microseconds of processor time that the server has used so far. */
+async function serverCpu(redis: Redis): Promise<number> {
+  const times = (await redis.info('cpu')).matchAll(/used_cpu_(?:sys|user):([\d.]+)/g);
+  return [...times].reduce((sum, [, seconds]) => sum + Number(seconds) * 1e6, 0);
 }
 
 /** Acquire and release of a semaphore with 100 permits, 64 callers. */
@@ -82,6 +100,7 @@ export const redis: Bench = {
     'redis.limit2.plain',
     'redis.limit2.batched',
     'redis.limit2.leased',
+    'redis.limit2.cpu',
     'redis.limit2.upstash',
     'semaphore.redis',
   ],

@@ -18,6 +18,7 @@ export {
   type ProviderOptions,
 } from './presets/provider.ts';
 export { ProviderError } from './presets/provider-error.ts';
+export { StreamAbandonedError } from './presets/stream-abandoned-error.ts';
 
 /**
  * Anthropic behind its limits; they are learned from its headers unless given.

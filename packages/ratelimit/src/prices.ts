@@ -9,6 +9,8 @@ export interface TokenPrice {
   readonly cacheRead?: number;
   /** Input written to the provider's prompt cache (for the shortest time that the provider sells). @default input */
   readonly cacheWrite?: number;
+  /** Input written to the cache for an hour. @default cacheWrite */
+  readonly cacheWriteHour?: number;
 }
 
 /** The price of a model. */
@@ -60,17 +62,18 @@ export function priceOf(table: PriceTable, model: string): ModelPrice | undefine
 
 /**
  * The price of a usage in whole micro-USD, rounded up. USD per million tokens is the same number as micro-USD per token.
- * Dimensions: `input` (all of it), `output`, and of the input `cacheRead` and `cacheWrite`.
+ * Dimensions: `input` (all of it), `output`, of the input `cacheRead` and `cacheWrite`, and of the latter `cacheWriteHour`.
  */
 export function costOf(price: ModelPrice, usage: Cost): number {
-  const { input = 0, output = 0, cacheRead = 0, cacheWrite = 0 } = usage;
+  const { input = 0, output = 0, cacheRead = 0, cacheWrite = 0, cacheWriteHour = 0 } = usage;
   const { longPrompt } = price;
   const rates: TokenPrice = longPrompt !== undefined && input > longPrompt.above ? longPrompt : price;
-  const plain = Math.max(0, input - cacheRead - cacheWrite);
+  const writeRate = rates.cacheWrite ?? rates.input;
   const amount =
-    plain * rates.input +
+    Math.max(0, input - cacheRead - cacheWrite) * rates.input +
     cacheRead * (rates.cacheRead ?? rates.input) +
-    cacheWrite * (rates.cacheWrite ?? rates.input) +
+    Math.max(0, cacheWrite - cacheWriteHour) * writeRate +
+    cacheWriteHour * (rates.cacheWriteHour ?? writeRate) +
     output * rates.output;
   return Math.ceil(amount - 1e-9);
 }

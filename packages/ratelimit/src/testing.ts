@@ -15,6 +15,7 @@ export {
   type Respond,
   type ToolCall,
   type Turn,
+  type TurnUsage,
   turns,
   writeFile,
 } from './testing/turn.ts';

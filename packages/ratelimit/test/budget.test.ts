@@ -168,4 +168,13 @@ describe('prices', () => {
     expect(costOf({ input: 3, output: 15, cacheRead: 0.3 }, { input: 1_000, cacheRead: 900, output: 10 })).toBe(720);
     expect(costOf({ input: 0.1, output: 0.4 }, { input: 1 })).toBe(1);
   });
+
+  it('prices what is written to the cache for an hour apart', () => {
+    const price = { input: 4, output: 20, cacheWrite: 5, cacheWriteHour: 8 };
+    expect(costOf(price, { input: 1_000, cacheWrite: 900, cacheWriteHour: 600 })).toBe(400 + 1_500 + 4_800);
+    expect(costOf({ input: 4, output: 20, cacheWrite: 5 }, { input: 900, cacheWrite: 900, cacheWriteHour: 900 })).toBe(
+      4_500,
+    );
+    expect(anthropicPrices.models['claude-opus-4-5']).toMatchObject({ cacheWrite: 6.25, cacheWriteHour: 10 });
+  });
 });

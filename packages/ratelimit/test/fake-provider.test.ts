@@ -211,6 +211,28 @@ describe('github', () => {
   });
 });
 
+it('counts the resources of GitHub apart: searches by the minute, GraphQL by points', async () => {
+  const { url } = await start({
+    github: { search: 1, codeSearch: 1, graphql: 5 },
+    githubQuery: () => ({ data: { viewer: {} }, points: 3 }),
+  });
+  const get = async (path: string) => {
+    const { status, headers } = await fetch(`${url}${path}`);
+    return [status, headers.get('x-ratelimit-resource'), headers.get('x-ratelimit-remaining')];
+  };
+  const query = async () => {
+    const answer = await fetch(`${url}/graphql`, { method: 'POST', body: '{"query":"{ viewer { login } }"}' });
+    return [answer.status, answer.headers.get('x-ratelimit-remaining'), await answer.json()];
+  };
+  expect(await get('/search/issues?q=x')).toEqual([200, 'search', '0']);
+  expect(await get('/search/issues?q=y')).toEqual([403, 'search', '0']);
+  expect(await get('/search/code?q=x')).toEqual([200, 'code_search', '0']);
+  expect(await get('/repos/a/b')).toEqual([200, 'core', '4999']);
+  expect(await query()).toEqual([200, '2', { data: { viewer: {} } }]);
+  expect(await query()).toEqual([200, '0', { data: { viewer: {} } }]);
+  expect(await query()).toMatchObject([200, '0', { errors: [{ type: 'RATE_LIMITED' }] }]);
+});
+
 it('refuses what is not JSON, and does not know other paths', async () => {
   const { url } = await start();
   expect((await fetch(`${url}/v1/messages`, { method: 'POST', body: '{' })).status).toBe(400);

@@ -1,25 +1,14 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { memoryStore } from '@millrace/ratelimit';
-import { anthropic, anthropicPrices, gemini, github, openai, type ProviderOptions } from '@millrace/ratelimit/presets';
-import { type FakeProvider, type FakeProviderOptions, startFakeProvider } from '@millrace/ratelimit/testing';
-import { manualClock, waitFor } from '@millrace/test-support';
-import { Octokit } from 'octokit';
+import { anthropic, anthropicPrices, gemini, openai } from '@millrace/ratelimit/presets';
+import type { FakeProvider } from '@millrace/ratelimit/testing';
+import { waitFor } from '@millrace/test-support';
 import OpenAI from 'openai';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { fakeProviders, quick } from './support/provider.ts';
 
-let fake: FakeProvider | undefined;
-afterEach(async () => {
-  await fake?.close();
-  fake = undefined;
-});
-
-async function start(options: FakeProviderOptions = {}): Promise<FakeProvider> {
-  fake = await startFakeProvider(options);
-  return fake;
-}
-
+const start = fakeProviders();
 const ask = { model: 'claude-sonnet-4', max_tokens: 100, messages: [{ role: 'user' as const, content: 'hi' }] };
-const quick: ProviderOptions = { retry: { maxAttempts: 6, backoff: () => 5 } };
 
 function claudeClient({ url }: FakeProvider, fetch: ReturnType<typeof anthropic>['fetch']): Anthropic {
   return new Anthropic({ baseURL: url, apiKey: 'k', maxRetries: 0, fetch });
@@ -105,6 +94,30 @@ describe('anthropic', () => {
     const poor = claudeClient(provider, claude.with({ tenant: 'acme' }));
     const refused = await poor.messages.create({ ...ask, max_tokens: 8_000 }).catch((e: unknown) => e);
     expect(refused).toMatchObject({ cause: { code: 'ERR_BUDGET_EXCEEDED' } });
+  });
+
+  it('holds and books writes to the prompt cache at their price, for an hour at the dearer one', async () => {
+    const usage = { input: 1_000, output: 0, cacheWrite: 800, cacheWriteHour: 500 };
+    const provider = await start({ respond: () => ({ usage }) });
+    const claude = anthropic({ ...quick, budget: { scopes: [{ name: 'all', cap: 10_000_000 }] } });
+    const client = claudeClient(provider, claude.fetch);
+    const cached = (ttl: '5m' | '1h') => ({
+      ...ask,
+      max_tokens: 1,
+      system: [{ type: 'text' as const, text: 'x'.repeat(4_000), cache_control: { type: 'ephemeral' as const, ttl } }],
+    });
+    const held: number[] = [];
+    provider.respond(async () => {
+      held.push((await claude.budget?.status())?.[0]?.held ?? 0);
+      return { usage };
+    });
+    await client.messages.create(cached('5m'));
+    await client.messages.stream(cached('1h')).finalMessage();
+    await waitFor(async () => (await claude.budget?.status())?.[0]?.held === 0);
+    const input = Math.ceil(JSON.stringify(cached('5m')).length / 4);
+    expect(held[0]).toBeGreaterThanOrEqual(input * 3 * 1.25);
+    expect(held[1]).toBeGreaterThanOrEqual(input * 3 * 2);
+    expect(await claude.budget?.status()).toMatchObject([{ spent: 2 * (200 * 3 + 300 * 3.75 + 500 * 6) }]);
   });
 
   it('refuses a model that no budget could cover, and takes prices of yours', async () => {
@@ -233,139 +246,5 @@ describe('gemini', () => {
     expect(geminiPreset.classify(429, new Headers(), body(retry), 0)).toEqual({ kind: 'slow', retryAfter: 17_000 });
     const daily = [{ violations: [{ quotaId: 'GenerateRequestsPerDayPerProject' }] }];
     expect(geminiPreset.classify(429, new Headers(), body(daily), 0).kind).toBe('quota');
-  });
-});
-
-describe('github', () => {
-  const repo = { owner: 'acme', repo: 'api' };
-  const client = ({ url }: FakeProvider, fetch: ReturnType<typeof github>['fetch']) =>
-    new Octokit({
-      baseUrl: url,
-      auth: 'k',
-      throttle: { enabled: false },
-      retry: { enabled: false },
-      request: { fetch },
-    });
-
-  it('revalidates with ETags for free', async () => {
-    const provider = await start();
-    const octokit = client(provider, github(quick).fetch);
-    const first = await octokit.request('GET /repos/{owner}/{repo}', repo);
-    const second = await octokit.request('GET /repos/{owner}/{repo}', repo);
-    expect(second.data).toEqual(first.data);
-    expect(second.headers['x-ratelimit-remaining']).toBe('4999');
-    expect(provider.stats().byStatus).toEqual({ 200: 1, 304: 1 });
-  });
-
-  it('keeps a second between writes', async () => {
-    const provider = await start();
-    const hub = github(quick);
-    const octokit = client(provider, hub.fetch);
-    const write = () => octokit.request('POST /repos/{owner}/{repo}/issues', { ...repo, title: 't' });
-    const both = [write(), write()];
-    await waitFor(() => hub.line().length === 1);
-    expect(hub.line()).toMatchObject([{ waitingFor: 'writeSpacing' }]);
-    await Promise.all(both);
-    expect(provider.stats().byStatus).toEqual({ 201: 2 });
-  });
-
-  it('stops the whole installation when the hour is used up, until its reset', async () => {
-    const provider = await start({ github: { primary: 2 } });
-    const hub = github({ ...quick, maxWait: 100 });
-    const octokit = client(provider, hub.fetch);
-    await octokit.request('GET /repos/{owner}/{repo}', { ...repo, repo: 'a' });
-    await octokit.request('GET /repos/{owner}/{repo}', { ...repo, repo: 'b' });
-    const refused = await octokit.request('GET /repos/{owner}/{repo}', { ...repo, repo: 'c' }).catch((e: unknown) => e);
-    expect(provider.requests).toHaveLength(2);
-    expect((await hub.stats()).github?.pausedFor).toBeGreaterThan(3_000_000);
-    expect(String(refused)).toContain('exhausted');
-  });
-
-  it('counts each resource on its own, and writes wherever they are made', async () => {
-    const { githubPreset } = await import('@millrace/ratelimit/presets');
-    const cost = (method: string, path: string, query?: string) => {
-      const url = new URL(path, 'https://api.github.com');
-      const body: Record<string, unknown> = query === undefined ? {} : { query };
-      return githubPreset.cost({ method, url, headers: new Headers(), body, bodyLength: 0 });
-    };
-    expect(cost('GET', '/repos/a/b')).toEqual({ requests: 1, points: 1, writes: 0 });
-    expect(cost('POST', '/repos/a/b/issues')).toEqual({ requests: 1, points: 5, writes: 1 });
-    expect(cost('GET', '/search/issues?q=x')).toEqual({ requests: 0, search: 1, points: 1, writes: 0 });
-    expect(cost('GET', '/search/code?q=x')).toEqual({ requests: 0, codeSearch: 1, points: 1, writes: 0 });
-    const query = { requests: 0, graphql: 1, graphqlPoints: 1, writes: 0 };
-    expect(cost('POST', '/graphql', '{ viewer { login } }')).toEqual(query);
-    const mutation = cost('POST', '/graphql', 'mutation { addStar(input: {}) { id } }');
-    expect(mutation).toEqual({ ...query, graphqlPoints: 5, writes: 1 });
-  });
-
-  it('a search that is used up stops searches until its reset, and nothing else', async () => {
-    const clock = manualClock();
-    let searches = 0;
-    const fetch = async (url: string | URL | Request): Promise<Response> => {
-      const resource = String(url).includes('/search/') ? 'search' : 'core';
-      searches += resource === 'search' ? 1 : 0;
-      const left = { search: ['30', String(30 - searches * 15)], core: ['5000', '4999'] }[resource] as [string, string];
-      const reset = String(Math.ceil(clock.now() / 1_000) + 40);
-      const [limit, remaining] = left;
-      return new Response('[]', {
-        headers: {
-          'content-type': 'application/json',
-          'x-ratelimit-resource': resource,
-          'x-ratelimit-limit': limit,
-          'x-ratelimit-remaining': remaining,
-          'x-ratelimit-reset': reset,
-        },
-      });
-    };
-    const hub = github({ ...quick, clock, fetch });
-    const search = () => hub.fetch('https://api.github.com/search/issues?q=x');
-    await search();
-    await search();
-    const third = search();
-    await clock.advance(0);
-    expect(hub.line()).toMatchObject([{ waitingFor: 'search' }]);
-    expect(hub.line()[0]?.eta).toBeGreaterThan(37_000);
-    expect(hub.line()[0]?.eta).toBeLessThanOrEqual(42_000);
-    expect((await hub.fetch('https://api.github.com/repos/a/b')).ok).toBe(true);
-    await clock.advance(42_000);
-    expect((await third).ok).toBe(true);
-  });
-
-  it('treats a secondary limit as a pause for everybody, a missing right as final', async () => {
-    const { githubPreset } = await import('@millrace/ratelimit/presets');
-    const secondary = githubPreset.classify(403, new Headers(), 'You have exceeded a secondary rate limit.', 0);
-    expect(secondary).toEqual({ kind: 'slow', retryAfter: 60_000, doubles: true });
-    const told = githubPreset.classify(429, new Headers({ 'retry-after': '7' }), 'a secondary rate limit', 0);
-    expect(told).toEqual({ kind: 'slow', retryAfter: 7_000 });
-    const reset = new Headers({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '100' });
-    expect(githubPreset.classify(403, reset, '', 40_000)).toEqual({ kind: 'slow', retryAfter: 60_000 });
-    expect(githubPreset.classify(403, new Headers(), 'Resource not accessible', 0).kind).toBe('auth');
-    expect(githubPreset.classify(422, new Headers(), 'Validation failed', 0).kind).toBe('fatal');
-  });
-
-  it('doubles the pause while a secondary limit says no again, and starts anew after a success', async () => {
-    const clock = manualClock();
-    const sent: number[] = [];
-    const refusals = new Set([0, 1, 2]);
-    const fetch = async (): Promise<Response> => {
-      const refused = refusals.has(sent.length);
-      sent.push(clock.now());
-      if (!refused) return new Response('{}', { headers: { 'content-type': 'application/json' } });
-      return new Response('{"message":"You have exceeded a secondary rate limit."}', { status: 403 });
-    };
-    const hub = github({ ...quick, clock, fetch, maxWait: '1h', retry: { maxAttempts: 10, backoff: () => 0 } });
-    const get = () => hub.fetch('https://api.github.com/repos/a/b');
-    const pauses = async (answers: number): Promise<number[]> => {
-      const before = sent.length;
-      let done = 0;
-      for (let i = 0; i < answers; i++) void get().then(() => (done += 1));
-      for (let minute = 0; minute < 60 && done < answers; minute++) await clock.advance(60_000);
-      expect(done).toBe(answers);
-      return sent.slice(before + 1).map((at, i) => Math.round((at - (sent[before + i] ?? 0)) / 60_000));
-    };
-    // The first two were sent together: they are one refusal.
-    expect(await pauses(2)).toEqual([0, 1, 2, 0]);
-    refusals.add(5).add(6).add(7);
-    expect(await pauses(1)).toEqual([1, 2, 4]);
   });
 });

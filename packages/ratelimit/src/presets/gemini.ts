@@ -2,7 +2,7 @@ import type { Cost } from '../policy.ts';
 import { readRetryAfter } from '../retry-after.ts';
 import { perMinute } from './language-model.ts';
 import { parseReset } from './openai.ts';
-import { inputEstimate, member, numberAt, type ProviderPreset, parseJson } from './preset.ts';
+import { failureOf, inputEstimate, member, numberAt, type ProviderPreset, parseJson } from './preset.ts';
 import { geminiPrices } from './price-tables.ts';
 
 /**
@@ -26,10 +26,8 @@ export const geminiPreset: ProviderPreset = {
     const details = detailsOf(body);
     const delay = details.map((detail) => member(detail, 'retryDelay')).find((value) => typeof value === 'string');
     const retryAfter = readRetryAfter(headers, now) ?? (typeof delay === 'string' ? parseReset(delay) : undefined);
-    if (status === 429) return { kind: /PerDay/.test(JSON.stringify(details)) ? 'quota' : 'slow', retryAfter };
-    if (status === 503) return { kind: 'overloaded', retryAfter };
-    if (status === 401 || status === 403) return { kind: 'auth', retryAfter };
-    return { kind: status >= 500 ? 'server' : 'fatal', retryAfter };
+    if (status === 429 && /PerDay/.test(JSON.stringify(details))) return { kind: 'quota', retryAfter };
+    return failureOf(status, retryAfter);
   },
   concurrency: undefined,
   prices: geminiPrices,

@@ -1,7 +1,7 @@
 import type { LimitOptions } from '../limit-table.ts';
 import type { Cost } from '../policy.ts';
 import { readRetryAfter } from '../retry-after.ts';
-import { numberIn, type ProviderCall, type ProviderPreset } from './preset.ts';
+import { failureOf, member, numberIn, type ProviderCall, type ProviderPreset } from './preset.ts';
 
 const isWrite = ({ method }: ProviderCall): boolean => method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
 const isGraphql = ({ url }: ProviderCall): boolean => url.pathname.endsWith('/graphql');
@@ -73,14 +73,19 @@ export const githubPreset: ProviderPreset = {
     const retryAfter = readRetryAfter(headers, now);
     const isSecondary = /secondary rate limit|abuse/i.test(body);
     const exhausted = headers.get('x-ratelimit-remaining') === '0';
-    if (status === 429 || (status === 403 && (isSecondary || retryAfter !== undefined || exhausted))) {
+    const isLimited = status === 403 && (isSecondary || retryAfter !== undefined || exhausted);
+    // A 200 comes here only where its body refuses.
+    if (isLimited || status === 429 || status === 200) {
       if (retryAfter !== undefined) return { kind: 'slow', retryAfter };
-      if (exhausted && !isSecondary) return { kind: 'slow', retryAfter: untilReset(headers, now) };
+      if (exhausted && !isSecondary) return { kind: 'slow', retryAfter: untilRefilled(headers, now) };
       return { kind: 'slow', retryAfter: secondaryPauseMs, doubles: true };
     }
-    if (status === 401 || status === 403) return { kind: 'auth', retryAfter };
-    if (status === 503) return { kind: 'overloaded', retryAfter };
-    return { kind: status >= 500 ? 'server' : 'fatal', retryAfter };
+    return failureOf(status, retryAfter);
+  },
+  refuses: async (call, body) => {
+    if (!isGraphql(call)) return false;
+    const errors = member(await body(), 'errors');
+    return Array.isArray(errors) && errors.some(isLimit);
   },
   concurrency: 100,
   prices: undefined,
@@ -92,6 +97,16 @@ export const githubPreset: ProviderPreset = {
  * https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
  */
 const secondaryPauseMs = 60_000;
+
+function isLimit(error: unknown): boolean {
+  return member(error, 'type') === 'RATE_LIMITED' || /secondary rate limit/i.test(String(member(error, 'message')));
+}
+
+/** REST that is used up stops everybody. Of another resource the report above has made a debt, which only its own calls wait for. */
+function untilRefilled(headers: Headers, now: number): number {
+  const resource = headers.get('x-ratelimit-resource') ?? 'core';
+  return resource === 'core' ? untilReset(headers, now) : 0;
+}
 
 function untilReset(headers: Headers, now: number): number {
   return Math.max(0, (numberIn(headers, 'x-ratelimit-reset') ?? 0) * 1_000 - now);

@@ -2,7 +2,7 @@ import { type Estimator, learnedEstimate } from '../estimate.ts';
 import type { Cost } from '../policy.ts';
 import { readRetryAfter } from '../retry-after.ts';
 import { perMinute } from './language-model.ts';
-import { inputEstimate, member, numberAt, numbersIn, type ProviderPreset, parseJson } from './preset.ts';
+import { failureOf, inputEstimate, member, numberAt, numbersIn, type ProviderPreset, parseJson } from './preset.ts';
 import { openaiPrices } from './price-tables.ts';
 
 const limitHeaders = { requests: 'x-ratelimit-limit-requests', tokens: 'x-ratelimit-limit-tokens' };
@@ -30,10 +30,7 @@ export const openaiPreset: ProviderPreset = {
     const code = String(member(parseJson(body), 'error', 'code'));
     const retryAfter = readRetryAfter(headers, now) ?? longestReset(headers);
     if (outOfMoney.has(code)) return { kind: 'quota', retryAfter: undefined };
-    if (status === 429) return { kind: 'slow', retryAfter };
-    if (status === 503) return { kind: 'overloaded', retryAfter };
-    if (status === 401 || status === 403) return { kind: 'auth', retryAfter };
-    return { kind: status >= 500 ? 'server' : 'fatal', retryAfter };
+    return failureOf(status, retryAfter);
   },
   concurrency: undefined,
   prices: openaiPrices,

@@ -58,12 +58,22 @@ export interface ProviderPreset {
   readonly usage: (data: unknown) => Cost | undefined;
   readonly report: (headers: Headers, now: number) => LimitReport;
   readonly classify: (status: number, headers: Headers, body: string, now: number) => Failure;
+  /** Whether an answer with a good status refuses the call in its body (GraphQL); {@link classify} then says what it means. @default none does */
+  readonly refuses?: (call: ProviderCall, body: () => Promise<unknown>) => Promise<boolean>;
   /** Calls at once that the provider allows per account. */
   readonly concurrency: number | undefined;
   /** Prices, where calls cost money. */
   readonly prices: PriceTable | undefined;
   /** Keeps ETags of GET answers, because an unchanged one is free. */
   readonly etags: boolean;
+}
+
+/** What a failed status means where the provider has not said more about it. */
+export function failureOf(status: number, retryAfter: number | undefined): Failure {
+  if (status === 429) return { kind: 'slow', retryAfter };
+  if (status === 503 || status === 529) return { kind: 'overloaded', retryAfter };
+  if (status === 401 || status === 403) return { kind: 'auth', retryAfter };
+  return { kind: status >= 500 ? 'server' : 'fatal', retryAfter };
 }
 
 /** A member of an object that came as JSON. */

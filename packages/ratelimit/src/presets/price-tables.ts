@@ -6,16 +6,16 @@ import type { ModelPrice, PriceTable } from '../prices.ts';
  * Read from dated transcripts of the providers' pages (decision 0026); what those did not show says so in `unverified`.
  */
 
-/** Cache hits cost a tenth of the input and writes for five minutes a quarter more, unless `cacheRead` says otherwise. */
+/** Cache hits cost a tenth of the input, unless `cacheRead` says otherwise; writes a quarter more than it, for an hour twice as much. */
 function claude(input: number, output: number, cacheRead: number = input / 10): ModelPrice {
-  return { input, output, cacheRead: round(cacheRead), cacheWrite: round(input * 1.25) };
+  return { input, output, cacheRead: round(cacheRead), cacheWrite: round(input * 1.25), cacheWriteHour: input * 2 };
 }
 
 function round(price: number): number {
   return Number(price.toFixed(6));
 }
 
-/** Anthropic's list prices. Writes to the prompt cache for an hour cost 1.6 times what is written here. */
+/** Anthropic's list prices. */
 export const anthropicPrices: PriceTable = {
   date: '2026-10-24',
   source: 'https://platform.claude.com/docs/en/about-claude/pricing',

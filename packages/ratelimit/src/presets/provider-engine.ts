@@ -5,6 +5,7 @@ import { promptKey } from '../canonical.ts';
 import type { CircuitBreaker } from '../circuit-breaker.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { createContext } from '../context.ts';
+import { toMilliseconds } from '../duration.ts';
 import { instrument } from '../instrument.ts';
 import type { CallContext, CallInit, Cost, Policy } from '../policy.ts';
 import { costOf, type PriceTable, priceOf, UnknownPriceError } from '../prices.ts';
@@ -12,9 +13,9 @@ import type { RateLimitStats } from '../rate-limit.ts';
 import type { WaitingCall } from '../waiting-line.ts';
 import { compose } from '../wrap.ts';
 import { EtagCache } from './etag-cache.ts';
-import { GrowingPause } from './growing-pause.ts';
+import type { GrowingPause } from './growing-pause.ts';
 import type { Limiters } from './limiters.ts';
-import type { Failure, ProviderPreset } from './preset.ts';
+import { type Failure, type ProviderPreset, parseJson } from './preset.ts';
 import type { ProviderOptions } from './provider.ts';
 import { type FetchCall, readCall } from './provider-call.ts';
 import { ProviderError } from './provider-error.ts';
@@ -42,6 +43,7 @@ export class ProviderEngine {
   readonly #prices: PriceTable | undefined;
   readonly #policies: Policy;
   readonly #unrepeatable: Policy;
+  readonly #abandonAfter: number;
 
   constructor(preset: ProviderPreset, options: ProviderOptions) {
     const parts = new ProviderPolicies(preset, options);
@@ -49,7 +51,7 @@ export class ProviderEngine {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#limiters = parts.limiters;
-    this.#pause = new GrowingPause(this.#clock);
+    this.#pause = parts.pause;
     this.#bulkhead = parts.bulkhead;
     this.breaker = parts.breaker;
     this.budget = parts.budget;
@@ -60,6 +62,7 @@ export class ProviderEngine {
     const inner = [...breaker, this.#limiters.policy, instrument(preset.name, options.instrumentation)];
     this.#policies = compose(...(parts.retry === undefined ? [] : [parts.retry]), ...inner);
     this.#unrepeatable = compose(...inner);
+    this.#abandonAfter = toMilliseconds(options.abandonAfter ?? '5m', 'abandonAfter');
   }
 
   async fetch(input: string | URL | Request, init: RequestInit | undefined, given: CallInit): Promise<Response> {
@@ -151,11 +154,18 @@ export class ProviderEngine {
     if (etag !== undefined) headers.set('if-none-match', etag);
     const response = await fetch(call.target, { ...call.init, headers, signal: ctx.signal });
     await this.#limiters.report(ctx, this.#preset.report(response.headers, this.#clock.now()));
-    if (response.ok || response.status === 304) this.#pause.succeeded();
+    if ((!response.ok && response.status !== 304) || (await this.#refuses(call, response))) {
+      throw await this.#failure(ctx, response);
+    }
+    this.#pause.succeeded();
     if (response.status === 304) return this.#unchanged(call, ctx, response, etag, end);
-    if (!response.ok) throw await this.#failure(ctx, response);
     await this.#etags?.keep(call, response);
-    return finish(response, this.#preset.usage, end, ctx);
+    const { usage } = this.#preset;
+    return finish(response, { usage, end, caller: ctx, clock: this.#clock, abandonedAfter: this.#abandonAfter });
+  }
+
+  #refuses(call: FetchCall, response: Response): Promise<boolean> | undefined {
+    return this.#preset.refuses?.(call, async () => parseJson(await response.clone().text()));
   }
 
   /** A 304 costs nothing of the primary limit; the caller gets the kept answer, or the 304 it asked for itself. */
@@ -173,7 +183,8 @@ export class ProviderEngine {
 
   async #failure(ctx: CallContext, response: Response): Promise<ProviderError> {
     const body = await response.text();
-    const failure = this.#grown(this.#preset.classify(response.status, response.headers, body, this.#clock.now()));
+    const told = this.#preset.classify(response.status, response.headers, body, this.#clock.now());
+    const failure = await this.#grown(told);
     // A refused call used no tokens; it may have counted as a request.
     ctx.settle({ input: 0, output: 0, tokens: 0 });
     const { status, statusText } = response;
@@ -184,13 +195,13 @@ export class ProviderEngine {
     );
   }
 
-  #grown(failure: Failure): Failure {
+  async #grown(failure: Failure): Promise<Failure> {
     if (failure.doubles !== true) return failure;
-    return { ...failure, retryAfter: this.#pause.refused(failure.retryAfter ?? 0) };
+    return { ...failure, retryAfter: await this.#pause.refused(failure.retryAfter ?? 0) };
   }
 
   #settle({ hold, call }: Held, ctx: CallContext, usage: Cost | undefined): void {
-    const microUsd = usage === undefined ? undefined : this.#price(ctx, this.#preset.billed(usage));
+    const microUsd = usage?.output === undefined ? undefined : this.#price(ctx, this.#preset.billed(usage));
     if (usage !== undefined) ctx.settle(microUsd === undefined ? usage : { ...usage, microUsd });
     // A stream that broke before it said what it cost: input was sent, output unknown, so the worst case is booked.
     const booked = microUsd ?? (call.method === 'POST' ? hold?.amount : 0) ?? 0;

@@ -17,7 +17,7 @@ export class ProviderError extends RateLimitError {
   readonly retryable: boolean;
   /** Milliseconds before another attempt. `slow` is not waited for here: the limiter makes everybody wait. */
   readonly retryAfter: number | undefined;
-  /** Milliseconds that everybody has to pause. */
+  /** Milliseconds that everybody has to pause; undefined as well where only one of the limits is used up, whose debt makes its calls wait. */
   readonly pauseFor: number | undefined;
 
   constructor(provider: string, response: Response, { kind, retryAfter }: Failure) {
@@ -27,7 +27,7 @@ export class ProviderError extends RateLimitError {
     this.response = response;
     this.retryable = curable.has(kind);
     this.retryAfter = kind === 'slow' ? 0 : retryAfter;
-    this.pauseFor = kind === 'slow' ? (retryAfter ?? defaultPauseMs) : undefined;
+    this.pauseFor = kind === 'slow' && retryAfter !== 0 ? (retryAfter ?? defaultPauseMs) : undefined;
   }
 }
 

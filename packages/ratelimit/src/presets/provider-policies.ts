@@ -2,13 +2,15 @@ import { type Budget, budget } from '../budget.ts';
 import { type Bulkhead, bulkhead } from '../bulkhead.ts';
 import { type CircuitBreaker, circuitBreaker, isDownstreamFailure } from '../circuit-breaker.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import type { Duration } from '../duration.ts';
+import { type Duration, toMilliseconds } from '../duration.ts';
 import type { RateLimitInstrumentation } from '../instrumentation.ts';
 import { memoryStore } from '../memory.ts';
 import type { CallContext, Policy } from '../policy.ts';
 import { type ResponseCache, responseCache } from '../response-cache.ts';
 import { retry } from '../retry.ts';
 import type { Store } from '../store.ts';
+import { StoreGate } from '../store-gate.ts';
+import { GrowingPause } from './growing-pause.ts';
 import { Limiters } from './limiters.ts';
 import type { ProviderPreset } from './preset.ts';
 import type { ProviderOptions } from './provider.ts';
@@ -30,6 +32,7 @@ export class ProviderPolicies {
   readonly budget: Budget | undefined;
   readonly cache: ResponseCache | undefined;
   readonly retry: Policy | undefined;
+  readonly pause: GrowingPause;
 
   constructor(preset: ProviderPreset, options: ProviderOptions) {
     const { clock = systemClock, store, storeTimeout, instrumentation } = options;
@@ -45,6 +48,7 @@ export class ProviderPolicies {
     this.budget = options.budget && budget({ ...shared, ...options.budget, estimate: (ctx) => ctx.cost.microUsd ?? 0 });
     this.cache = cacheOf(preset, options, shared);
     this.retry = retryOf(options, shared);
+    this.pause = pauseOf(preset, options, shared);
   }
 }
 
@@ -95,6 +99,13 @@ function cacheOf(preset: ProviderPreset, { cache }: ProviderOptions, shared: Sha
   if (cache === undefined) return undefined;
   const name = `${preset.name}/cache`;
   return responseCache({ ...shared, ...cache, name, key: (ctx) => ctx.key, codec: responseCodec });
+}
+
+function pauseOf(preset: ProviderPreset, { account = preset.name }: ProviderOptions, shared: Shared): GrowingPause {
+  const { clock, instrumentation, store = memoryStore({ clock }) } = shared;
+  const timeoutMs = toMilliseconds(shared.storeTimeout ?? 50, 'storeTimeout');
+  const gate = new StoreGate({ store: store.name, timeoutMs, clock, instrumentation });
+  return new GrowingPause({ clock, cache: store.cache, gate, account });
 }
 
 function retryOf(options: ProviderOptions, { clock, instrumentation }: Shared): Policy | undefined {

@@ -52,6 +52,8 @@ export interface ProviderOptions {
   readonly prices?: PriceTable;
   /** Answers equal requests from memory. A cached stream is replayed; the first one arrives when it is complete. @default none */
   readonly cache?: ProviderCacheOptions;
+  /** A streamed answer that nobody reads for this long is cancelled, and booked at its worst case unless it has said what it cost. @default '5m' */
+  readonly abandonAfter?: Duration;
   /** Told when the account is out of money or allowance; such a call fails at once. @default nobody */
   readonly onQuota?: (error: ProviderError) => void;
   /** While the store is down. @default 'share' */

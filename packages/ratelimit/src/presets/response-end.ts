@@ -1,6 +1,5 @@
-import type { CallContext, Cost } from '../policy.ts';
 import { parseJson } from './preset.ts';
-import { watchUsage } from './usage-stream.ts';
+import { type StreamWatch, watchUsage } from './usage-stream.ts';
 
 /** Headers that fit a body which is decoded already. */
 export function plain(headers: Headers): Headers {
@@ -11,26 +10,21 @@ export function plain(headers: Headers): Headers {
 }
 
 /**
- * Hands an answer on, and calls `end` once with the usage that it reports: at once where the body is complete, at its end where it is streamed,
- * or when the caller aborts and nobody will read it to its end.
+ * Hands an answer on, and calls `watch.end` once with the usage that it reports: at once where the body is complete, and where it is streamed as
+ * {@link watchUsage} says.
  */
-export async function finish(
-  response: Response,
-  usage: (data: unknown) => Cost | undefined,
-  end: (usage: Cost | undefined) => void,
-  caller: Pick<CallContext, 'abortable' | 'signal'>,
-): Promise<Response> {
+export async function finish(response: Response, watch: StreamWatch): Promise<Response> {
   const type = response.headers.get('content-type') ?? '';
   const { status, statusText } = response;
+  const head = { status, statusText, headers: plain(response.headers) };
   if (type.includes('event-stream') && response.body !== null) {
-    const body = watchUsage(response.body, usage, end, caller.abortable ? caller.signal : undefined);
-    return new Response(body, { status, statusText, headers: plain(response.headers) });
+    return new Response(watchUsage(response.body, watch), head);
   }
   if (!type.includes('json')) {
-    end(undefined);
+    watch.end(undefined);
     return response;
   }
   const text = await response.text();
-  end(usage(parseJson(text)));
-  return new Response(text, { status, statusText, headers: plain(response.headers) });
+  watch.end(watch.usage(parseJson(text)));
+  return new Response(text, head);
 }

@@ -1,35 +1,48 @@
-import type { Cost } from '../policy.ts';
+import type { Clock } from '../clock.ts';
+import type { CallContext, Cost } from '../policy.ts';
 import { parseJson } from './preset.ts';
+import { StreamAbandonedError } from './stream-abandoned-error.ts';
 
 /** Longest line that is looked at for usage; longer ones (images, files) pass unread. */
 const maxLine = 1 << 20;
 
+/** What is done about a stream while it passes. */
+export interface StreamWatch {
+  /** Reads the usage in one event. */
+  readonly usage: (data: unknown) => Cost | undefined;
+  /** Called once, with what was seen, when nothing more will be. */
+  readonly end: (usage: Cost | undefined) => void;
+  readonly caller: Pick<CallContext, 'abortable' | 'signal'>;
+  readonly clock: Clock;
+  /** Milliseconds without a read after which nobody will read any more. */
+  readonly abandonedAfter: number;
+}
+
 /**
- * Passes a stream of server-sent events through unchanged and reads the usage on its way.
- * `onEnd` is called once, with what was seen, when the stream ends, fails or is cancelled, or when the caller aborts
- * (nobody may be reading then).
+ * Passes a stream of server-sent events through unchanged and reads the usage on its way. It ends with the stream: when that is read to its end, fails,
+ * is cancelled, when the caller aborts (nobody may be reading then), or when nobody has read for too long. The provider's own silence has no bound here.
  */
-export function watchUsage(
-  body: ReadableStream<Uint8Array>,
-  usage: (data: unknown) => Cost | undefined,
-  onEnd: (usage: Cost | undefined) => void,
-  signal?: AbortSignal,
-): ReadableStream<Uint8Array> {
+export function watchUsage(body: ReadableStream<Uint8Array>, watch: StreamWatch): ReadableStream<Uint8Array> {
+  const { clock, caller, abandonedAfter } = watch;
   const reader = body.getReader();
-  const lines = new EventLines((data) => {
-    const found = usage(parseJson(data));
-    if (found !== undefined) seen = { ...seen, ...found };
-  });
+  const signal = caller.abortable ? caller.signal : undefined;
   let seen: Cost | undefined;
   let ended = false;
+  let timer: unknown;
+  const lines = new EventLines((data) => {
+    const found = watch.usage(parseJson(data));
+    if (found !== undefined) seen = { ...seen, ...found };
+  });
   const end = (): void => {
-    if (!ended) onEnd(seen);
-    ended = true;
+    clock.clearTimeout(timer);
     signal?.removeEventListener('abort', end);
+    if (!ended) watch.end(seen);
+    ended = true;
   };
   signal?.addEventListener('abort', end, { once: true });
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
+      clock.clearTimeout(timer);
       try {
         const { done, value } = await reader.read();
         if (done) {
@@ -39,6 +52,7 @@ export function watchUsage(
         } else {
           lines.push(value);
           controller.enqueue(value);
+          if (!ended) timer = clock.setTimeout(() => abandon(controller), abandonedAfter);
         }
       } catch (error) {
         end();
@@ -50,6 +64,13 @@ export function watchUsage(
       await reader.cancel(reason);
     },
   });
+
+  function abandon(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const error = new StreamAbandonedError(abandonedAfter);
+    end();
+    controller.error(error);
+    reader.cancel(error).catch(() => {});
+  }
 }
 
 /** Finds the `data:` lines that mention usage. */

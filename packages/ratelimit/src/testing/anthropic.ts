@@ -74,10 +74,14 @@ function stop({ toolCalls }: FullTurn): Record<string, unknown> {
   return { stop_reason: toolCalls.length > 0 ? 'tool_use' : 'end_turn', stop_sequence: null };
 }
 
-function usage({ usage: { input, output, cacheRead } }: FullTurn): Record<string, number> {
+function usage({ usage: { input, output, cacheRead, cacheWrite, cacheWriteHour } }: FullTurn): Record<string, unknown> {
   return {
-    input_tokens: input - cacheRead,
-    cache_creation_input_tokens: 0,
+    input_tokens: input - cacheRead - cacheWrite,
+    cache_creation_input_tokens: cacheWrite,
+    cache_creation: {
+      ephemeral_5m_input_tokens: cacheWrite - cacheWriteHour,
+      ephemeral_1h_input_tokens: cacheWriteHour,
+    },
     cache_read_input_tokens: cacheRead,
     output_tokens: output,
   };

@@ -49,8 +49,9 @@ export class Engine {
     this.#clock = options.clock ?? systemClock;
     this.#respond = options.respond ?? (() => ({}));
     this.#others = options.others ?? 0;
-    const resource = options.githubResource ?? ((path) => ({ path }));
-    this.#github = new FakeGithub(options.github ?? {}, () => this.#clock.now(), resource);
+    const { githubResource: resource = (path) => ({ path }), githubQuery: query = () => ({ data: {}, points: 1 }) } =
+      options;
+    this.#github = new FakeGithub(options.github ?? {}, () => this.#clock.now(), { resource, query });
   }
 
   setRespond(respond: Respond): void {
@@ -129,7 +130,8 @@ export class Engine {
     const { method, path, body, headers } = request;
     this.#github.inFlight += 1;
     const ifNoneMatch = headers['if-none-match'];
-    const answer = this.#github.answer(method, path, body, typeof ifNoneMatch === 'string' ? ifNoneMatch : undefined);
+    const etag = typeof ifNoneMatch === 'string' ? ifNoneMatch : undefined;
+    const answer = this.#github.answer({ method, path, body, ifNoneMatch: etag });
     await this.#pause(
       latencyOf(
         this.#options,

@@ -31,6 +31,8 @@ export interface FakeProviderOptions {
   readonly github?: FakeGithubLimits;
   /** What a GET of the fake GitHub answers. @default the path itself */
   readonly githubResource?: (path: string) => unknown;
+  /** What a query to the fake GitHub's GraphQL answers, and the points that it costs. @default an empty object for 1 point */
+  readonly githubQuery?: (query: string) => { readonly data: unknown; readonly points: number };
   /** The part of the quota that somebody else uses all the time, 0 to 1. @default 0 */
   readonly others?: number;
   /** Time of limits and latency; {@link scaledClock} lets an hour pass in minutes. @default systemClock */
@@ -69,7 +71,7 @@ export interface FakeProvider extends AsyncDisposable {
 }
 
 /**
- * Starts a fake of Anthropic Messages, OpenAI Responses and Chat Completions, Gemini generateContent and GitHub REST on a free port of 127.0.0.1.
+ * Starts a fake of Anthropic Messages, OpenAI Responses and Chat Completions, Gemini generateContent, GitHub REST and GraphQL on a free port of 127.0.0.1.
  *
  * @example
  * ```ts

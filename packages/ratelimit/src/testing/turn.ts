@@ -4,6 +4,15 @@ export interface ToolCall {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
+/** Tokens of a turn. Of the input, `cacheRead` came from the prompt cache and `cacheWrite` went into it, of that `cacheWriteHour` for an hour (Anthropic). */
+export interface TurnUsage {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly cacheWriteHour: number;
+}
+
 /** What the fake model answers to one request. */
 export interface Turn {
   /** Text of the answer. @default '' when there are tool calls, else 'Done.' */
@@ -11,7 +20,7 @@ export interface Turn {
   /** Tools to call; the client calls them and comes back with the results. @default none */
   readonly toolCalls?: readonly ToolCall[];
   /** Tokens to report. @default a quarter of the characters */
-  readonly usage?: { readonly input?: number; readonly output?: number; readonly cacheRead?: number };
+  readonly usage?: Partial<TurnUsage>;
 }
 
 /** Which interface was called. */
@@ -78,7 +87,7 @@ function fileCall(tools: readonly string[], path: string, content: string): Tool
 export interface FullTurn {
   readonly text: string;
   readonly toolCalls: readonly (ToolCall & { readonly id: string })[];
-  readonly usage: { readonly input: number; readonly output: number; readonly cacheRead: number };
+  readonly usage: TurnUsage;
 }
 
 /** Fills in what a turn leaves open. */
@@ -89,7 +98,7 @@ export function complete(turn: Turn, inputEstimate: number, id: () => string): F
   return {
     text,
     toolCalls,
-    usage: { input: turn.usage?.input ?? inputEstimate, output, cacheRead: turn.usage?.cacheRead ?? 0 },
+    usage: { input: inputEstimate, cacheRead: 0, cacheWrite: 0, cacheWriteHour: 0, ...turn.usage, output },
   };
 }
 
