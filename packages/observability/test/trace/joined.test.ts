@@ -64,7 +64,7 @@ async function oneRun(obs: Observability, runId: string): Promise<void> {
     }),
   );
   await waitFor(() => finished && exporter.getFinishedSpans().some(({ name }) => name.startsWith('process')), {
-    timeout: 20_000,
+    timeout: 60_000,
     what: 'the end of the attempt',
   });
 }
@@ -72,7 +72,9 @@ async function oneRun(obs: Observability, runId: string): Promise<void> {
 const parentOf = (span: ReadableSpan | undefined): string | undefined => span?.parentSpanContext?.spanId;
 
 describe('trace.joined', () => {
-  it('finds all spans of a run through API, queue, worker, workspace and external call by its id', async () => {
+  it('finds all spans of a run through API, queue, worker, workspace and external call by its id', {
+    timeout: 90_000,
+  }, async () => {
     const out = capturedLines();
     await using obs = createObservability({ service: 'test', log: { destination: out } });
     await oneRun(obs, 'run-7');
