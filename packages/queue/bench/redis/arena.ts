@@ -9,6 +9,7 @@ import { millrace } from './millrace.ts';
 /** A private Redis without persistence, and the libraries that take turns on it. */
 export interface Arena extends AsyncDisposable {
   readonly redis: Redis;
+  readonly url: string;
   readonly millrace: Contender;
   readonly bullmq: Contender;
   readonly beeQueue: Contender;
@@ -28,6 +29,7 @@ export async function openArena(): Promise<Arena> {
   return {
     ...contenders,
     redis,
+    url: server.url,
     clear: async () => void (await redis.flushall()),
     [Symbol.asyncDispose]: async () => {
       for (const contender of Object.values(contenders)) await contender.close();
@@ -38,7 +40,7 @@ export async function openArena(): Promise<Arena> {
 }
 
 /** Code that the engine has not compiled yet would be measured against code that it has. */
-async function warmUp(contenders: readonly Contender[]): Promise<void> {
+export async function warmUp(contenders: readonly Contender[]): Promise<void> {
   for (const contender of contenders) {
     await contender.enqueueBulk(4_000);
     await contender.enqueueOne(1_000, 100);

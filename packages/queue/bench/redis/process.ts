@@ -1,6 +1,7 @@
 import { type Bench, compare, type Result } from '../result.ts';
-import { type Arena, openArena, type Trial, takeTurns } from './arena.ts';
+import { type Arena, openArena, type Trial, takeTurns, warmUp } from './arena.ts';
 import type { Contender, EnqueueShape } from './contender.ts';
+import { millrace } from './millrace.ts';
 
 /** Jobs that wait already are run by one process with 50 slots. */
 function trial(contender: Contender, count: number, options: { prefetch?: boolean; shape?: EnqueueShape } = {}): Trial {
@@ -32,6 +33,24 @@ async function measureAll(arena: Arena, quick: boolean): Promise<Result[]> {
 }
 
 type Seen = Awaited<ReturnType<typeof takeTurns>>[number];
+
+/** What several shards cost where they gain nothing: on one server. A thousand tenants, without caps of the queue. */
+export const shardsBench: Bench = {
+  metrics: ['redis.shards'],
+  run: async ({ quick }) => {
+    await using arena = await openArena();
+    const count = quick ? 20_000 : 60_000;
+    const shape = { tenants: 1_000 };
+    const sharded = await millrace(`${arena.url}?shards=4&prefix=sharded`);
+    await warmUp([sharded]);
+    const [four, one] = (await takeTurns(arena, quick ? 1 : 3, [
+      trial(sharded, count, { shape }),
+      trial(arena.millrace, count, { shape }),
+    ])) as [Seen, Seen];
+    await sharded.close();
+    return [compare('redis.shards', four.cpu, one.cpu, 'one shard', 'µs of node and Redis per job')];
+  },
+};
 
 /** Throughput and CPU per job. */
 export const processBench: Bench = {
