@@ -76,7 +76,7 @@ export async function allEnded(load: Load): Promise<void> {
 /** A process that ended by itself is a defect, and nothing would come of waiting for it. */
 async function unlessCrashed({ deployment }: Load, what: string, condition: () => Promise<boolean>): Promise<void> {
   const crashed = (): boolean => deployment.crashed().length > 0;
-  await waitFor(async () => crashed() || (await condition()), { timeout: 300_000, interval: 100, what });
+  await waitFor(async () => crashed() || (await condition()), { timeout: 1_800_000, interval: 100, what });
   expect(deployment.crashed(), 'processes that ended by themselves').toEqual([]);
 }
 
