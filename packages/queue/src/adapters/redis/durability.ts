@@ -1,28 +1,59 @@
 import { StoreUnavailableError } from '../../errors.ts';
 import type { ServerFacts } from './checks.ts';
 import type { RedisClient } from './client.ts';
+import { nodesOf } from './nodes.ts';
 import type { RedisSettings } from './options.ts';
+
+/**
+ * Called before something is written under these prefixes; what it answers is called after, and waits until that is safe.
+ * The second throws StoreUnavailableError when it cannot tell.
+ */
+export type Persist = (prefixes: readonly string[]) => () => Promise<void>;
 
 /**
  * Waits after a write until disk and replicas have it (Redis: WAITAOF, WAIT). Nothing to do unless asked for.
  * A wait that falls short is an error although the jobs may be stored: enqueueing them again, with the same ids, is harmless.
  *
- * @throws StoreUnavailableError
+ * Redis waits for what came over the same connection. So the connections, known before the write, must be the same after it: over another one,
+ * or to another server, there would be nothing to wait for and everything would seem safe.
  */
-export function createPersist(
-  client: RedisClient,
-  { durability, replicas, waitTimeout }: RedisSettings,
-  { waitsForDisk }: ServerFacts,
-): () => Promise<void> {
-  if (durability === 'server') return async () => undefined;
-  return async () => {
-    const acknowledged = waitsForDisk
-      ? ((await client.call('WAITAOF', 1, replicas, waitTimeout)) as readonly [number, number])
-      : ([1, Number(await client.call('WAIT', replicas, waitTimeout))] as const);
-    if (acknowledged[0] >= 1 && acknowledged[1] >= replicas) return;
+export function createPersist(client: RedisClient, settings: RedisSettings, { waitsForDisk }: ServerFacts): Persist {
+  const { durability, replicas, waitTimeout } = settings;
+  if (durability === 'server') return () => async () => undefined;
+  const closes = new WeakMap<RedisClient, { count: number }>();
+
+  function closesOf(node: RedisClient): number {
+    const known = closes.get(node);
+    if (known !== undefined) return known.count;
+    const fresh = { count: 0 };
+    closes.set(node, fresh);
+    node.on('close', () => {
+      fresh.count += 1;
+    });
+    return 0;
+  }
+
+  async function wait(node: RedisClient): Promise<void> {
+    const [disks, copies] = waitsForDisk
+      ? ((await node.call('WAITAOF', 1, replicas, waitTimeout)) as readonly [number, number])
+      : ([1, Number(await node.call('WAIT', replicas, waitTimeout))] as const);
+    if (disks >= 1 && copies >= replicas) return;
     throw new StoreUnavailableError(
-      `Redis stored the jobs, but within ${waitTimeout} ms only ${acknowledged[1]} of ${replicas} replicas and ${acknowledged[0]} of 1 disks had them.`,
+      `Redis stored the jobs, but within ${waitTimeout} ms only ${copies} of ${replicas} replicas and ${disks} of 1 disks had them.`,
       { retryAfter: waitTimeout },
     );
+  }
+
+  return (prefixes) => {
+    const before = nodesOf(client, prefixes).map((node) => ({ node, closes: closesOf(node) }));
+    return async () => {
+      await Promise.all(before.map(({ node }) => wait(node)));
+      const after = nodesOf(client, prefixes);
+      const isSame = before.every(({ node, closes: count }) => after.includes(node) && closesOf(node) === count);
+      if (isSame && after.length === before.length && before.length > 0) return;
+      throw new StoreUnavailableError(
+        'Redis stored the jobs, but the connection changed before its replicas had confirmed them. Enqueue them again, with the same ids.',
+      );
+    };
   };
 }

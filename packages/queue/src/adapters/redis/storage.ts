@@ -8,12 +8,14 @@ import type {
 import { UnsupportedError } from '../../errors.ts';
 import type { RedisClient } from './client.ts';
 import { control } from './control.ts';
+import type { Persist } from './durability.ts';
 import { enqueueRefused } from './enqueue.ts';
 import { handOffOf } from './exchange.ts';
 import { createHints } from './hints.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import { createShard } from './shard.ts';
 import { createShardedCore } from './shards/core.ts';
+import { shardOfTenant } from './shards/place.ts';
 
 /** What a storage works with. */
 export interface StorageParts {
@@ -22,8 +24,7 @@ export interface StorageParts {
   readonly prefixes: readonly string[];
   readonly client: RedisClient;
   readonly guard: MemoryGuard;
-  /** Waits until what was written is safe, as far as the adapter was told to. */
-  readonly persist: () => Promise<void>;
+  readonly persist: Persist;
   /** Creates the state of the shards where it is missing. */
   readonly create: () => Promise<void>;
   readonly keepAlive: QueueStorage['keepAlive'];
@@ -50,14 +51,21 @@ export function openStorage(parts: StorageParts): QueueStorage {
   const [only] = shards;
   const core = shards.length === 1 && only !== undefined ? plainCore(only) : createShardedCore(shards, parts.monotonic);
 
+  /** Where jobs are written. A schedule that enqueues nothing may be anywhere. */
+  function prefixesOf(jobs: EnqueueRequest['jobs']): readonly string[] {
+    if (prefixes.length === 1 || jobs.length === 0) return prefixes;
+    return [...new Set(jobs.map(({ tenant }) => prefixes[shardOfTenant(tenant, prefixes.length)] as string))];
+  }
+
   async function enqueue({ jobs, atomic = false, transaction }: EnqueueRequest): ReturnType<QueueStorage['enqueue']> {
     if (transaction !== undefined) {
       throw new UnsupportedError('Redis has no transactions of yours to join: leave `tx` out.');
     }
     if (jobs.length === 0) return [];
     if (await guard.isFull()) return enqueueRefused(jobs, guard.retryAfter);
+    const written = persist(prefixesOf(jobs));
     const answers = await core.enqueue(jobs, atomic);
-    await persist();
+    await written();
     return answers;
   }
 
@@ -65,8 +73,10 @@ export function openStorage(parts: StorageParts): QueueStorage {
     enqueue,
     exchange: core.exchange,
     control: async (operation, input) => {
+      if (operation !== 'fireSchedule') return core.control(operation, input);
+      const written = persist(prefixesOf((input as ControlInput<'fireSchedule'>).jobs));
       const answer = await core.control(operation, input);
-      if (operation === 'fireSchedule') await persist();
+      await written();
       return answer;
     },
     exchangesAtOnce: 2,
