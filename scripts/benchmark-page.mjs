@@ -1,9 +1,12 @@
 // Prints docs/benchmarks.md from the committed results of every package: node scripts/benchmark-page.mjs > docs/benchmarks.md
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
-const packages = ['queue', 'ratelimit', 'workspace', 'idempotency', 'observability'];
+const measured = [
+  ...['queue', 'ratelimit', 'workspace', 'idempotency', 'observability'].map((name) => `packages/${name}`),
+  'examples/orchestrator',
+];
 
 const introduction = `# Benchmarks
 
@@ -34,15 +37,15 @@ function conditions({ command, commands = [command], machine, date }) {
   ];
 }
 
-function section(name, file) {
-  const content = JSON.parse(readFileSync(join(root, 'packages', name, 'bench', 'results', file), 'utf8'));
+function section(folder, file) {
+  const content = JSON.parse(readFileSync(join(root, folder, 'bench', 'results', file), 'utf8'));
   const { results, ...about } = Array.isArray(content) ? { results: content } : content;
   const rows = results.map(
     ({ metric, ours, peer, peerName, unit, ratio }) =>
       `| ${metric} | ${figure(ours)} | ${figure(peer)} | ${figure(ratio)} | ${unit} | ${peerName ?? '–'} |`,
   );
   return [
-    `### [${file}](../packages/${name}/bench/results/${file})`,
+    `### [${file}](../${folder}/bench/results/${file})`,
     '',
     ...conditions(about),
     '',
@@ -53,15 +56,15 @@ function section(name, file) {
   ].join('\n');
 }
 
-const sections = packages.map((name) => {
-  const files = readdirSync(join(root, 'packages', name, 'bench', 'results')).filter((file) => file.endsWith('.json'));
+const sections = measured.map((folder) => {
+  const files = readdirSync(join(root, folder, 'bench', 'results')).filter((file) => file.endsWith('.json'));
   return [
-    `## ${name}`,
+    `## ${basename(folder)}`,
     '',
     ...files
       .sort()
       .reverse()
-      .map((file) => section(name, file)),
+      .map((file) => section(folder, file)),
   ].join('\n');
 });
 process.stdout.write(`${[introduction, ...sections].join('\n').trimEnd()}\n`);
