@@ -1,7 +1,72 @@
 import { sql } from './sql.ts';
 
+/** A function that does `steps` with each job of `ids`, and answers how many got to the end of them. */
+function changeEach(name: string, parameters: string, job: string, steps: string): string {
+  return `
+CREATE FUNCTION fn.${name}(c fn.call, ids jsonb${parameters}) RETURNS fn.call LANGUAGE plpgsql AS $$
+DECLARE
+  job_id text;
+  ${job};
+  n int := 0;
+BEGIN
+  FOR job_id IN SELECT * FROM jsonb_array_elements_text(ids) LIMIT 500 LOOP
+    ${steps.trim()}
+    n := n + 1;
+  END LOOP;
+  c.answer := to_jsonb(n);
+  RETURN c;
+END $$;
+`;
+}
+
+// Each joins the end of its new class.
+const changePriority = changeEach(
+  'change_priority',
+  ', priority int',
+  's fn.spot',
+  sql`
+    s := fn.find(c, job_id);
+    CONTINUE WHEN s.id IS NULL OR s.state = 'leased';
+    c := fn.leave(c, s);
+    s.priority := priority;
+    UPDATE mr.job j SET priority = change_priority.priority WHERE j.queue = c.queue AND j.seq = s.seq;
+    c := fn.enter(c, s, CASE WHEN s.state = 'ready' THEN c.now ELSE s.ready_at END);`,
+);
+
+const promote = changeEach(
+  'promote_jobs',
+  '',
+  's fn.spot',
+  sql`
+    s := fn.find(c, job_id);
+    CONTINUE WHEN s.id IS NULL OR s.state <> 'delayed' OR s.ready_at IS NULL;
+    c := fn.reschedule(c, s, c.now);`,
+);
+
+// Dead and cancelled jobs wait again, as if new.
+const redrive = changeEach(
+  'redrive_jobs',
+  ', spacing bigint, start bigint',
+  'd mr.done',
+  sql`
+    d := fn.find_done(c, job_id);
+    CONTINUE WHEN d.id IS NULL OR d.state = 1;
+    c := fn.revive(c, d, c.now + start + n * spacing);`,
+);
+
+const purge = changeEach(
+  'purge_jobs',
+  '',
+  'd mr.done',
+  sql`
+    d := fn.find_done(c, job_id);
+    CONTINUE WHEN d.id IS NULL;
+    c := fn.unkeep(c, d);`,
+);
+
 /** Changes to single jobs at somebody's request, at most 500 at a time. */
-export const controlJobFunctions: string = sql`
+export const controlJobFunctions: string =
+  sql`
 CREATE FUNCTION fn.cancel_jobs(c fn.call, ids jsonb) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE
   job_id text;
@@ -26,59 +91,6 @@ BEGIN
   RETURN c;
 END $$;
 
--- Each joins the end of its new class.
-CREATE FUNCTION fn.change_priority(c fn.call, ids jsonb, priority int) RETURNS fn.call LANGUAGE plpgsql AS $$
-DECLARE
-  job_id text;
-  s fn.spot;
-  n int := 0;
-BEGIN
-  FOR job_id IN SELECT * FROM jsonb_array_elements_text(ids) LIMIT 500 LOOP
-    s := fn.find(c, job_id);
-    CONTINUE WHEN s.id IS NULL OR s.state = 'leased';
-    c := fn.leave(c, s);
-    s.priority := priority;
-    UPDATE mr.job j SET priority = change_priority.priority WHERE j.queue = c.queue AND j.seq = s.seq;
-    c := fn.enter(c, s, CASE WHEN s.state = 'ready' THEN c.now ELSE s.ready_at END);
-    n := n + 1;
-  END LOOP;
-  c.answer := to_jsonb(n);
-  RETURN c;
-END $$;
-
-CREATE FUNCTION fn.promote_jobs(c fn.call, ids jsonb) RETURNS fn.call LANGUAGE plpgsql AS $$
-DECLARE
-  job_id text;
-  s fn.spot;
-  n int := 0;
-BEGIN
-  FOR job_id IN SELECT * FROM jsonb_array_elements_text(ids) LIMIT 500 LOOP
-    s := fn.find(c, job_id);
-    CONTINUE WHEN s.id IS NULL OR s.state <> 'delayed' OR s.ready_at IS NULL;
-    c := fn.reschedule(c, s, c.now);
-    n := n + 1;
-  END LOOP;
-  c.answer := to_jsonb(n);
-  RETURN c;
-END $$;
-
--- Dead and cancelled jobs wait again, as if new.
-CREATE FUNCTION fn.redrive_jobs(c fn.call, ids jsonb, spacing bigint, start bigint) RETURNS fn.call LANGUAGE plpgsql AS $$
-DECLARE
-  job_id text;
-  d mr.done;
-  n int := 0;
-BEGIN
-  FOR job_id IN SELECT * FROM jsonb_array_elements_text(ids) LIMIT 500 LOOP
-    d := fn.find_done(c, job_id);
-    CONTINUE WHEN d.id IS NULL OR d.state = 1;
-    c := fn.revive(c, d, c.now + start + n * spacing);
-    n := n + 1;
-  END LOOP;
-  c.answer := to_jsonb(n);
-  RETURN c;
-END $$;
-
 CREATE FUNCTION fn.revive(c fn.call, d mr.done, at bigint) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE
   s fn.spot;
@@ -99,20 +111,8 @@ BEGIN
   INSERT INTO mr.note (queue, seq, failures, logs, progress) VALUES (c.queue, d.seq, d.failures, d.logs, d.progress);
   RETURN fn.enter(c, s, at);
 END $$;
-
-CREATE FUNCTION fn.purge_jobs(c fn.call, ids jsonb) RETURNS fn.call LANGUAGE plpgsql AS $$
-DECLARE
-  job_id text;
-  d mr.done;
-  n int := 0;
-BEGIN
-  FOR job_id IN SELECT * FROM jsonb_array_elements_text(ids) LIMIT 500 LOOP
-    d := fn.find_done(c, job_id);
-    CONTINUE WHEN d.id IS NULL;
-    c := fn.unkeep(c, d);
-    n := n + 1;
-  END LOOP;
-  c.answer := to_jsonb(n);
-  RETURN c;
-END $$;
-`;
+` +
+  changePriority +
+  promote +
+  redrive +
+  purge;
