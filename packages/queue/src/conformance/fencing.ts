@@ -49,6 +49,23 @@ export const fencing: Group = (test) => {
     assert.equal(await owner.settle(job, { kind: 'ack' }), 'applied');
   });
 
+  test('of many acknowledgements in one call those with the fence of another job change nothing', async ({
+    add,
+    session,
+    state,
+  }) => {
+    await add('a', 'b', 'c', 'd');
+    const worker = session();
+    const jobs = await worker.claim(4);
+    const [a = 0, b = 0, c = 0, d = 0] = jobs.map(({ fence }) => fence);
+    const ack = (jobId: string, fence: number) => ({ kind: 'ack', jobId, fence }) as const;
+    const { settled } = await worker.exchange({ settle: [ack('d', d), ack('b', c), ack('c', b), ack('a', a)] });
+    assert.deepEqual(settled, ['applied', 'stale', 'stale', 'applied']);
+    assert.deepEqual(await Promise.all(['a', 'b', 'c', 'd'].map(state)), ['gone', 'leased', 'leased', 'gone']);
+    const later = await worker.exchange({ settle: [ack('c', c), ack('b', b)] });
+    assert.deepEqual(later.settled, ['applied', 'applied']);
+  });
+
   test('a second acknowledgement is stale', async ({ add, session }) => {
     await add('a');
     const worker = session();

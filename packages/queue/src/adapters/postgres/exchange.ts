@@ -1,11 +1,11 @@
 import type {
   CancelRequest,
-  ClaimedJob,
   ExchangeAnswer,
   ExchangeRequest,
   FencedOutcome,
   Settlement,
 } from '../../contract/index.ts';
+import { type ClaimColumns, claimedJobs } from './claimed.ts';
 
 /** A settlement as a list, see `fn.settle_all`. */
 function settlementRow(settlement: Settlement, place: number): unknown[] {
@@ -18,7 +18,7 @@ function settlementRow(settlement: Settlement, place: number): unknown[] {
   ];
 }
 
-/** Places of settlements in a request: acks without a cost go together, unless one lease is settled twice. */
+/** Places of settlements in a request: acks without a cost go together, by rising fences, unless one lease is settled twice. */
 interface Sorted {
   readonly acks: readonly number[];
   readonly others: readonly number[];
@@ -31,6 +31,7 @@ function sortSettlements(settle: readonly Settlement[]): Sorted {
   for (const [index, { kind, cost }] of settle.entries()) {
     (distinct && kind === 'ack' && cost === undefined ? acks : others).push(index);
   }
+  acks.sort((a, b) => (settle[a] as Settlement).fence - (settle[b] as Settlement).fence);
   return { acks, others };
 }
 
@@ -85,29 +86,7 @@ interface Told {
   readonly finished?: boolean;
 }
 
-interface Extra {
-  readonly v?: number;
-  readonly t?: string;
-  readonly p?: string;
-  readonly c?: number;
-}
-
-type Row = readonly [
-  id: string,
-  name: string,
-  payload: string,
-  tenant: string,
-  priority: number,
-  attempt: number,
-  maxAttempts: number,
-  fence: number,
-  cost: number,
-  enqueuedAt: number,
-  readyAt: number,
-  extra: Extra | null,
-];
-
-type Reply = readonly [Told, readonly (readonly [string, number])[], readonly string[], readonly Row[]];
+type Reply = readonly [Told, readonly (readonly [string, number])[], readonly string[], readonly ClaimColumns[]];
 
 /** An answer, and whom to tell. */
 export interface Exchanged {
@@ -119,8 +98,9 @@ export interface Exchanged {
 
 /** The answer of `fn.exchange`. */
 export function exchangeAnswer(request: ExchangeRequest, text: string): Exchanged {
-  const parsed = JSON.parse(text) as Reply | Told;
-  const [told, cancels, dueSchedules, rows] = Array.isArray(parsed)
+  const end = text.indexOf('\n');
+  const parsed = JSON.parse(end < 0 ? text : text.slice(0, end)) as Reply | Told;
+  const [told, cancels, dueSchedules, batches] = Array.isArray(parsed)
     ? (parsed as Reply)
     : ([parsed as Told, [], [], []] as const);
   const { now, lost = false, due } = told;
@@ -130,7 +110,7 @@ export function exchangeAnswer(request: ExchangeRequest, text: string): Exchange
     settled: outcomes(request.settle.length, lost, told.stale),
     extended: outcomes(request.extend.length, lost, told.staleExtensions),
     progressed: outcomes(request.progress.length, lost, told.staleNotes),
-    claimed: rows.map((row) => claimedJob(row, now)),
+    claimed: claimedJobs(batches, text.slice(end + 1), now),
     cancelRequests: cancels.map(([jobId, fence]): CancelRequest => ({ jobId, fence })),
     ...(due !== undefined && { nextDue: Math.max(0, due - now) }),
     more: told.more === true,
@@ -151,21 +131,5 @@ function sweptOf({ promoted = 0, forgotten = 0, expired = [] }: Told): ExchangeA
     promoted,
     forgotten,
     expired: expired.map(([id, name, tenant, fence, to]) => ({ id, name, tenant, fence, to })),
-  };
-}
-
-function claimedJob(row: Row, now: number): ClaimedJob {
-  const [id, name, payload, tenant, priority, attempt, maxAttempts, fence, cost, enqueuedAt, readyAt, extra] = row;
-  const job = {
-    ...{ id, name, payload, tenant, priority, attempt, maxAttempts, fence, cost, enqueuedAt },
-    waitMs: Math.max(0, now - readyAt),
-    hasChildren: extra?.c !== undefined,
-  };
-  if (extra === null) return job;
-  return {
-    ...job,
-    ...(extra.v !== undefined && { visibility: extra.v }),
-    ...(extra.t !== undefined && { traceparent: extra.t }),
-    ...(extra.p !== undefined && { parentId: extra.p }),
   };
 }

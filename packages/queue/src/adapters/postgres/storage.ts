@@ -130,6 +130,7 @@ export function openStorage(parts: StorageParts): QueueStorage {
   }
 
   return {
+    exchangesAtOnce: 2,
     enqueue,
     exchange,
     control: carryOut,

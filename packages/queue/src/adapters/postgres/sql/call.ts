@@ -18,7 +18,7 @@ CREATE TYPE fn.call AS (
   -- What the function called last has to say.
   outcome boolean, answer jsonb, n int,
   -- For the worker: what was swept, and what was claimed.
-  promoted int, expired jsonb, dropped int, jobs text, claimed int, more boolean
+  promoted int, expired jsonb, dropped int, jobs text, bodies text, claimed int, more boolean
 );
 
 CREATE FUNCTION fn.now_ms() RETURNS bigint LANGUAGE sql AS
@@ -68,6 +68,7 @@ BEGIN
   c.expired := '[]';
   c.dropped := 0;
   c.jobs := '';
+  c.bodies := '';
   c.claimed := 0;
   c.more := false;
   c.told_ready := false;

@@ -64,7 +64,16 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- One batch; n: how many. Notes the jobs as JSON without brackets.
+-- A batch as JSON, column by column: written once per column instead of once per value. The jobs have the fences from first on.
+CREATE FUNCTION fn.columns(first bigint, ids text[], names text[], tenants text[], priorities smallint[], attempts int[], most_attempts int[],
+  costs bigint[], enqueued bigint[], ready bigint[], lengths int[], extras jsonb[])
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT concat('[', first, ',', array_to_json(ids), ',', array_to_json(names), ',', array_to_json(tenants), ',', array_to_json(priorities), ',',
+    array_to_json(attempts), ',', array_to_json(most_attempts), ',', array_to_json(costs), ',', array_to_json(enqueued), ',',
+    array_to_json(ready), ',', array_to_json(lengths), ',', coalesce(array_to_json(extras), 'null'), ']')
+$$;
+
+-- One batch; n: how many. Notes the jobs as columns.
 CREATE FUNCTION fn.claim_batch(c fn.call, holder int, call_number int, want int, late fn.late) RETURNS fn.call
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -79,6 +88,7 @@ DECLARE
   last_start float8;
   keys text[];
   jobs text;
+  bodies text;
   n int;
   clock float8 := c.vclock;
 BEGIN
@@ -140,9 +150,9 @@ BEGIN
       FROM bodies b
     RETURNING visible_until
   ), told AS (
-    SELECT string_agg(concat('[', to_json(b.id), ',', to_json(b.job_name), ',', to_json(b.payload), ',', to_json(b.tenant), ',', b.priority, ',',
-        b.attempt + 1, ',', b.max_attempts, ',', c.fence + b.turn, ',', b.cost, ',', b.enqueued_at, ',', b.ready_at, ',',
-        coalesce(b.extra::text, 'null'), ']'), ',') AS jobs, count(*) AS n, max(b.starts) AS last,
+    SELECT fn.columns(c.fence + 1, array_agg(b.id), array_agg(b.job_name), array_agg(b.tenant), array_agg(b.priority), array_agg(b.attempt + 1),
+        array_agg(b.max_attempts), array_agg(b.cost), array_agg(b.enqueued_at), array_agg(b.ready_at), array_agg(octet_length(b.payload)),
+        CASE WHEN count(b.extra) > 0 THEN array_agg(b.extra) END) AS jobs, string_agg(b.payload, '') AS bodies, count(*) AS n, max(b.starts) AS last,
       array_agg(b.extra->>'d') FILTER (WHERE b.special AND b.extra->>'m' = 'debounce') AS keys
     FROM bodies b
   ), served AS (
@@ -150,8 +160,8 @@ BEGIN
       (array_agg(place_in_rank ORDER BY place DESC))[1] + 1 AS low_turn
     FROM chosen GROUP BY name
   )
-  SELECT told.jobs, told.n, told.last, told.keys, (SELECT min(visible_until) FROM leased), s.names, s.takes, s.sizes, s.costs, s.shares, s.lows, s.turns
-    INTO jobs, n, last_start, keys, soonest, names, takes, sizes, costs, shares, lows, turns
+  SELECT told.jobs, told.bodies, told.n, told.last, told.keys, (SELECT min(visible_until) FROM leased), s.names, s.takes, s.sizes, s.costs, s.shares, s.lows, s.turns
+    INTO jobs, bodies, n, last_start, keys, soonest, names, takes, sizes, costs, shares, lows, turns
     FROM told CROSS JOIN (
       SELECT array_agg(served.name) AS names, array_agg(served.n) AS takes, array_agg(served.bytes::bigint) AS sizes,
         array_agg(served.cost::bigint) AS costs, array_agg(served.share::bigint) AS shares, array_agg(served.low) AS lows,
@@ -159,7 +169,7 @@ BEGIN
     ) s;
   c.n := n;
   IF n = 0 THEN RETURN c; END IF;
-  c := fn.count_claim(c, jobs, n, (SELECT sum(b) FROM unnest(sizes) b)::bigint, soonest, keys);
+  c := fn.count_claim(c, jobs, bodies, n, (SELECT sum(b) FROM unnest(sizes) b)::bigint, soonest, keys);
   UPDATE mr.tenant t SET
       ready = t.ready - u.n, bytes = t.bytes - u.size, low_rank = CASE WHEN late.tenant IS NULL AND t.head_rank IS NULL THEN u.low ELSE t.low_rank END,
       low_turn = CASE WHEN late.tenant IS NULL AND t.head_rank IS NULL THEN u.turn ELSE t.low_turn END, since = c.now,
@@ -209,17 +219,17 @@ BEGIN
         b.cost, call_number, b.attempt + 1, b.priority, b.special
       FROM bodies b
   )
-  SELECT string_agg(concat('[', to_json(b.id), ',', to_json(b.name), ',', to_json(b.payload), ',', to_json(b.tenant), ',', b.priority, ',',
-      b.attempt + 1, ',', b.max_attempts, ',', c.fence + b.place, ',', b.cost, ',', b.enqueued_at, ',', b.ready_at, ',',
-      coalesce(b.extra::text, 'null'), ']'), ',') AS jobs,
-    count(*)::int AS n, sum(b.bytes)::bigint AS bytes, sum(greatest(b.cost, 1)) AS share,
+  SELECT fn.columns(c.fence + 1, array_agg(b.id), array_agg(b.name), array_agg(b.tenant), array_agg(b.priority), array_agg(b.attempt + 1),
+      array_agg(b.max_attempts), array_agg(b.cost), array_agg(b.enqueued_at), array_agg(b.ready_at), array_agg(octet_length(b.payload)),
+      CASE WHEN count(b.extra) > 0 THEN array_agg(b.extra) END) AS jobs,
+    string_agg(b.payload, '') AS bodies, count(*)::int AS n, sum(b.bytes)::bigint AS bytes, sum(greatest(b.cost, 1)) AS share,
     (array_agg(greatest(b.cost, 1)))[count(*)] AS last_share, max(b.rank) AS low,
     (array_agg(b.turn))[count(*)] + 1 AS low_turn, c.now + min(CASE WHEN b.special THEN (b.extra->>'v')::bigint END) AS soonest,
     array_agg(b.extra->>'d') FILTER (WHERE b.special AND b.extra->>'m' = 'debounce') AS keys
     INTO told FROM bodies b;
   c.n := told.n;
   IF told.n = 0 THEN RETURN c; END IF;
-  c := fn.count_claim(c, told.jobs, told.n, told.bytes, told.soonest, told.keys);
+  c := fn.count_claim(c, told.jobs, told.bodies, told.n, told.bytes, told.soonest, told.keys);
   -- The clock stands at the start of the last job, the tenant at its end.
   finish := greatest(c.vclock, t.vtime) + told.share;
   c.vclock := greatest(c.vclock, finish - told.last_share);
@@ -230,13 +240,14 @@ BEGIN
 END $$;
 
 -- Notes what a batch has taken.
-CREATE FUNCTION fn.count_claim(c fn.call, jobs text, n int, bytes bigint, soonest bigint, keys text[]) RETURNS fn.call LANGUAGE plpgsql AS $$
+CREATE FUNCTION fn.count_claim(c fn.call, jobs text, bodies text, n int, bytes bigint, soonest bigint, keys text[]) RETURNS fn.call LANGUAGE plpgsql AS $$
 BEGIN
   -- Once it runs, the next call with its key is another job.
   IF keys IS NOT NULL THEN DELETE FROM mr.dedupe d WHERE d.queue = c.queue AND d.key = ANY (keys); END IF;
   c.n := n;
   c.claimed := c.claimed + n;
   c.jobs := concat(c.jobs, CASE WHEN c.jobs <> '' THEN ',' END, jobs);
+  c.bodies := concat(c.bodies, bodies);
   c.fence := c.fence + n;
   c.ready := c.ready - n;
   c.leased := c.leased + n;

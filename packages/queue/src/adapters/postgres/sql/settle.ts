@@ -2,22 +2,35 @@ import { sql } from './sql.ts';
 
 /** How leases end. Only under the lock of the queue. */
 export const settleFunctions: string = sql`
--- Acknowledges what needs no more than to be deleted, in one statement. Answers the fences that were.
+-- Acknowledges what needs no more than to be deleted, all at once. The fences rise. Answers those that were, and how many of which tenants.
 CREATE FUNCTION fn.ack_plain(q int, holder int, ids text[], fences bigint[], OUT acked bigint[], OUT names text[], OUT counts bigint[])
 LANGUAGE plpgsql AS $$
+DECLARE
+  leases tid[];
+  bodies tid[];
+  tenants text[];
+  found_ids text[];
+  deleted int;
 BEGIN
-  WITH held AS MATERIALIZED (
-    SELECT l.fence, l.seq, l.tenant FROM unnest(ids, fences) AS g(id, fence)
-    CROSS JOIN LATERAL (SELECT x.* FROM mr.lease x WHERE x.queue = q AND x.session = holder AND x.fence = g.fence LIMIT 1) l
-    CROSS JOIN LATERAL (SELECT x.id FROM mr.job x WHERE x.queue = q AND x.seq = l.seq LIMIT 1) j
-    WHERE NOT l.special AND NOT l.cancel AND j.id = g.id
-  ), leases AS (
-    DELETE FROM mr.lease l WHERE l.queue = q AND l.session = holder AND l.fence = ANY (ARRAY(SELECT held.fence FROM held))
-  ), bodies AS (
-    DELETE FROM mr.job j WHERE j.queue = q AND j.seq = ANY (ARRAY(SELECT held.seq FROM held))
-  )
-  SELECT (SELECT array_agg(held.fence) FROM held), array_agg(t.tenant), array_agg(t.n) INTO acked, names, counts
-    FROM (SELECT held.tenant, -count(*) AS n FROM held GROUP BY held.tenant) t;
+  SELECT array_agg(l.fence), array_agg(l.at), array_agg(j.at), array_agg(l.tenant), array_agg(j.id) INTO acked, leases, bodies, tenants, found_ids
+    FROM (
+      SELECT x.fence, x.seq, x.tenant, x.ctid AS at FROM mr.lease x
+      WHERE x.queue = q AND x.session = holder AND x.fence = ANY (fences) AND NOT x.special AND NOT x.cancel OFFSET 0
+    ) l CROSS JOIN LATERAL (SELECT x.id, x.ctid AS at FROM mr.job x WHERE x.queue = q AND x.seq = l.seq LIMIT 1) j;
+  IF found_ids <> ids THEN
+    -- Some are missing, or not of these fences.
+    SELECT array_agg(f.fence), array_agg(f.lease), array_agg(f.body), array_agg(f.tenant) INTO acked, leases, bodies, tenants
+      FROM unnest(acked, leases, bodies, tenants, found_ids) f(fence, lease, body, tenant, id) WHERE f.id = ids[array_position(fences, f.fence)];
+  END IF;
+  IF acked IS NULL THEN RETURN; END IF;
+  DELETE FROM mr.lease l WHERE l.ctid = ANY (leases);
+  GET DIAGNOSTICS deleted = ROW_COUNT;
+  -- A transaction of the worker may have touched one meanwhile.
+  IF deleted < cardinality(leases) THEN
+    DELETE FROM mr.lease l WHERE l.queue = q AND l.session = holder AND l.fence = ANY (acked);
+  END IF;
+  DELETE FROM mr.job j WHERE j.ctid = ANY (bodies);
+  SELECT array_agg(t.tenant), array_agg(t.n) INTO names, counts FROM (SELECT u AS tenant, -count(*) AS n FROM unnest(tenants) u GROUP BY u) t;
 END $$;
 
 -- Applies one settlement, if the session holds the job under this very fence.
