@@ -96,9 +96,12 @@ export interface Exchanged {
   readonly finished: boolean;
 }
 
+/** Stands between the JSON and the payloads; see `fn.exchange`. */
+const endOfJson = '\u001e';
+
 /** The answer of `fn.exchange`. */
 export function exchangeAnswer(request: ExchangeRequest, text: string): Exchanged {
-  const end = text.indexOf('\n');
+  const end = text.indexOf(endOfJson);
   const parsed = JSON.parse(end < 0 ? text : text.slice(0, end)) as Reply | Told;
   const [told, cancels, dueSchedules, batches] = Array.isArray(parsed)
     ? (parsed as Reply)

@@ -67,7 +67,7 @@ END $$;
 -- A batch as JSON, column by column: written once per column instead of once per value. The jobs have the fences from first on.
 CREATE FUNCTION fn.columns(first bigint, ids text[], names text[], tenants text[], priorities smallint[], attempts int[], most_attempts int[],
   costs bigint[], enqueued bigint[], ready bigint[], lengths int[], extras jsonb[])
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
+RETURNS text LANGUAGE sql STABLE AS $$
   SELECT concat('[', first, ',', array_to_json(ids), ',', array_to_json(names), ',', array_to_json(tenants), ',', array_to_json(priorities), ',',
     array_to_json(attempts), ',', array_to_json(most_attempts), ',', array_to_json(costs), ',', array_to_json(enqueued), ',',
     array_to_json(ready), ',', array_to_json(lengths), ',', coalesce(array_to_json(extras), 'null'), ']')

@@ -1,8 +1,8 @@
 import { sql } from './sql.ts';
 
 /**
- * The worker's one call: settle, keep the session, sweep, promote, claim. Answers a line of JSON, from which what is usual is left out, and the payloads
- * of the claimed jobs one after the other: as they are, for quoting them would cost more than to find them.
+ * The worker's one call: settle, keep the session, sweep, promote, claim. Answers JSON, from which what is usual is left out; then, behind a
+ * character that JSON has only escaped, the payloads of the claimed jobs as they are: quoting them would cost more than to find them.
  */
 export const exchangeFunctions: string = sql`
 -- Renews the session, or makes it. NULL when it is lost. What is written lasts a little longer than asked, so that busy workers write it seldom.
@@ -189,7 +189,7 @@ BEGIN
   IF c.cancels > 0 THEN cancels := fn.cancel_requests(c, s); END IF;
   IF c.version % 64 = 0 THEN PERFORM fn.drop_idle(c); END IF;
   PERFORM fn.commit(c);
-  RETURN concat('[', answer || fn.told(c), ',', cancels, ',', schedules, ',[', c.jobs, ']]', E'\\n', c.bodies);
+  RETURN concat('[', answer || fn.told(c), ',', cancels, ',', schedules, ',[', c.jobs, ']]', chr(30), c.bodies);
 END $$;
 
 -- What is usual is left out.
