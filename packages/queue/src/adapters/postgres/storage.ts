@@ -130,7 +130,6 @@ export function openStorage(parts: StorageParts): QueueStorage {
   }
 
   return {
-    exchangesAtOnce: 2,
     enqueue,
     exchange,
     control: carryOut,
