@@ -43,13 +43,14 @@ export class StateTable {
     decide: (rows: Rows) => T,
   ): Promise<T> {
     const client = await this.#pool.connect();
+    client.on?.('error', nothing);
     try {
       const answer = await this.#locked(client, [...new Set(names)].sort(), keepMs, decide);
-      client.release();
+      give(client);
       return answer;
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {});
-      client.release(error instanceof Error ? error : new Error(String(error)));
+      give(client, error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
   }
@@ -72,6 +73,14 @@ export class StateTable {
     await client.query('COMMIT');
     return answer;
   }
+}
+
+/** The next statement of a connection that was lost fails, which is all that its operation must know. */
+function nothing(): void {}
+
+function give(client: PostgresClient, error?: Error): void {
+  client.off?.('error', nothing);
+  client.release(error);
 }
 
 /** A map of the state of some rows, for the memory store's code to work on; `keep` writes it back. */

@@ -33,4 +33,34 @@ describe('postgres', () => {
     expect(pool.idleCount).toBe(pool.totalCount);
     expect(await store.peers.beat('after', 'a', 1_000)).toBe(1);
   });
+
+  it('fails an operation whose connection is lost between two statements, and the process goes on', async () => {
+    const uncaught: unknown[] = [];
+    const note = (error: unknown): void => void uncaught.push(error);
+    process.prependListener('uncaughtException', note);
+    try {
+      const cut = postgresStore({ pool: { connect: () => cutAfterBegin(), query: (...call) => pool.query(...call) } });
+      await expect(cut.peers.beat('cut', 'a', 1_000)).rejects.toThrow();
+      expect(uncaught).toEqual([]);
+    } finally {
+      process.removeListener('uncaughtException', note);
+    }
+    expect(await store.peers.beat('cut', 'b', 1_000)).toBe(1);
+  });
 });
+
+/** A client of the pool whose connection the server ends after BEGIN, before the next statement is sent. */
+async function cutAfterBegin(): Promise<pg.PoolClient> {
+  const client = await pool.connect();
+  const query = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<pg.QueryResult>;
+  const cut = async (text: string, values?: unknown[]): Promise<pg.QueryResult> => {
+    const answer = await query(text, values);
+    if (text !== 'BEGIN') return answer;
+    const lost = new Promise((resolve) => client.once('end', resolve));
+    const { rows } = await query('SELECT pg_backend_pid() AS pid');
+    await pool.query('SELECT pg_terminate_backend($1)', [rows[0].pid]);
+    await lost;
+    return answer;
+  };
+  return Object.assign(client, { query: cut });
+}
