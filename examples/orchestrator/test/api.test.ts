@@ -364,6 +364,7 @@ test('the API describes itself', async () => {
     '/v1/tenants/{tenant}/keys/{id}',
     '/v1/tenants/{tenant}/usage',
     '/v1/workers',
+    '/v1/workers/{id}/drain',
   ]);
 });
 
