@@ -40,6 +40,17 @@ describe('anthropic', () => {
     expect(provider.stats().byStatus).toEqual({ 429: 1, 200: 2 });
   });
 
+  it('slows down after a 429 that asks for no pause, too', async () => {
+    const provider = await start();
+    const factors: number[] = [];
+    const instrumentation = { onThrottled: ({ rateFactor }: { rateFactor: number }) => void factors.push(rateFactor) };
+    const claude = anthropic({ ...quick, limits: { requests: 1_000 }, adaptive: true, instrumentation });
+    provider.fail({ kind: 'rate-limit', retryAfter: 0 });
+    await claudeClient(provider, claude.fetch).messages.create(ask);
+    expect(factors).toHaveLength(1);
+    expect(factors[0]).toBeCloseTo(0.85);
+  });
+
   it('settles what a stream has used, and passes the stream on unchanged', async () => {
     const provider = await start({
       respond: () => ({ text: 'a text of some length, to be streamed', usage: { input: 50, output: 400 } }),

@@ -24,7 +24,6 @@ async function crash(deployment: Deployment, stores: readonly Store[], names: re
   await Promise.all(names.map(deployment.start));
 }
 
-/** One process of each role, another one with each strike. */
 /** One process of each role, another one each time. */
 function victims(deployment: Deployment, turn: number, roles: readonly Role[]): string[] {
   return roles.map((role) => {

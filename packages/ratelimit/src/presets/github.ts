@@ -1,7 +1,7 @@
 import type { LimitOptions } from '../limit-table.ts';
 import type { Cost } from '../policy.ts';
 import { readRetryAfter } from '../retry-after.ts';
-import { failureOf, member, numberIn, type ProviderCall, type ProviderPreset } from './preset.ts';
+import { type Failure, failureOf, member, numberIn, type ProviderCall, type ProviderPreset } from './preset.ts';
 
 const isWrite = ({ method }: ProviderCall): boolean => method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
 const isGraphql = ({ url }: ProviderCall): boolean => url.pathname.endsWith('/graphql');
@@ -77,7 +77,7 @@ export const githubPreset: ProviderPreset = {
     // A 200 comes here only where its body refuses.
     if (isLimited || status === 429 || status === 200) {
       if (retryAfter !== undefined) return { kind: 'slow', retryAfter };
-      if (exhausted && !isSecondary) return { kind: 'slow', retryAfter: untilRefilled(headers, now) };
+      if (exhausted && !isSecondary) return usedUp(headers, now);
       return { kind: 'slow', retryAfter: secondaryPauseMs, doubles: true };
     }
     return failureOf(status, retryAfter);
@@ -103,9 +103,9 @@ function isLimit(error: unknown): boolean {
 }
 
 /** REST that is used up stops everybody. Of another resource the report above has made a debt, which only its own calls wait for. */
-function untilRefilled(headers: Headers, now: number): number {
+function usedUp(headers: Headers, now: number): Failure {
   const resource = headers.get('x-ratelimit-resource') ?? 'core';
-  return resource === 'core' ? untilReset(headers, now) : 0;
+  return { kind: 'slow', retryAfter: untilReset(headers, now), ofOneLimit: resource !== 'core' };
 }
 
 function untilReset(headers: Headers, now: number): number {

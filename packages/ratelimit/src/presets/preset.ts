@@ -15,6 +15,8 @@ export interface Failure {
   readonly retryAfter: number | undefined;
   /** The provider did not say how long: `retryAfter` is the first pause, and each further refusal doubles it, until a call succeeds. @default false */
   readonly doubles?: boolean;
+  /** Only one of the limits is used up, and its debt makes its own calls wait: the others go on. @default false: everybody pauses after `slow` */
+  readonly ofOneLimit?: boolean;
 }
 
 /** A request as a preset sees it. */

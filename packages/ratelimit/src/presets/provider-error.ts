@@ -20,14 +20,14 @@ export class ProviderError extends RateLimitError {
   /** Milliseconds that everybody has to pause; undefined as well where only one of the limits is used up, whose debt makes its calls wait. */
   readonly pauseFor: number | undefined;
 
-  constructor(provider: string, response: Response, { kind, retryAfter }: Failure) {
+  constructor(provider: string, response: Response, { kind, retryAfter, ofOneLimit = false }: Failure) {
     super(`${provider} answered ${response.status} (${kind}).`);
     this.kind = kind;
     this.status = response.status;
     this.response = response;
     this.retryable = curable.has(kind);
     this.retryAfter = kind === 'slow' ? 0 : retryAfter;
-    this.pauseFor = kind === 'slow' && retryAfter !== 0 ? (retryAfter ?? defaultPauseMs) : undefined;
+    this.pauseFor = kind === 'slow' && !ofOneLimit ? (retryAfter ?? defaultPauseMs) : undefined;
   }
 }
 
