@@ -106,7 +106,11 @@ it('treats a secondary limit as a pause for everybody, a missing right as final'
   const told = githubPreset.classify(429, new Headers({ 'retry-after': '7' }), 'a secondary rate limit', 0);
   expect(told).toEqual({ kind: 'slow', retryAfter: 7_000 });
   const reset = new Headers({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '100' });
-  expect(githubPreset.classify(403, reset, '', 40_000)).toEqual({ kind: 'slow', retryAfter: 60_000, ofOneLimit: false });
+  expect(githubPreset.classify(403, reset, '', 40_000)).toEqual({
+    kind: 'slow',
+    retryAfter: 60_000,
+    ofOneLimit: false,
+  });
   expect(githubPreset.classify(403, new Headers(), 'Resource not accessible', 0).kind).toBe('auth');
   expect(githubPreset.classify(422, new Headers(), 'Validation failed', 0).kind).toBe('fatal');
 });
