@@ -11,8 +11,11 @@ function open(): QueueAdapter {
   return postgresAdapter({ url });
 }
 
+/** The leases of the suite last 400 ms of the database's time: on a machine that stalls they run out under a test, which then gets another try. */
+const patient = (name: string, run: () => Promise<void>): void => it(name, { retry: 2 }, run);
+
 describeAdapter(
-  { afterAll, describe, it },
+  { afterAll, describe, it: patient },
   {
     name: 'postgres',
     create: async () => {
