@@ -42,7 +42,8 @@ const limits = fc.record(
   },
   { requiredKeys: [] },
 );
-const picks = fc.array(fc.nat(60), { maxLength: 4 });
+// In the order in which they were made: see `jobs` of an exchange below.
+const picks = fc.array(fc.nat(60), { maxLength: 4 }).map((indexes) => indexes.sort((a, b) => a - b));
 const kinds = fc.constantFrom(
   'ack',
   'ack',
@@ -189,7 +190,8 @@ async function act(side: Side, action: Step, known: string[], fresh: () => strin
     }
     case 'exchange': {
       const session = action.session as 0 | 1;
-      const jobs = [...side.held[session].values()].sort((a, b) => a.id.localeCompare(b.id));
+      // Jobs that come back in one call stand either as they were settled (Redis) or as they were made (the engine): here the same.
+      const jobs = [...side.held[session].values()].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
       const settle = jobs.flatMap((job, index) => settlement(action.kinds[index] ?? 'keep', job));
       for (const { jobId } of settle) side.held[session].delete(jobId);
       return exchange(side, session, { settle, claim: action.claim ? 500 : 0 });
@@ -254,11 +256,16 @@ function openSide(storage: QueueStorage): Side {
 
 async function runTwins(adapter: QueueAdapter, steps: readonly Step[], strict: boolean): Promise<void> {
   queues += 1;
+  let ticks = 0;
+  // Two steps of one millisecond would be one time to the engine, and two to a store that counts finer.
+  const ticking = { ...systemClock, now: () => systemClock.now() + ticks };
   const context = { queue: `q${queues}`, clock: systemClock, random: Math.random };
-  const sides = [openSide(await memoryAdapter().open(context)), openSide(await adapter.open(context))] as const;
+  const engine = await memoryAdapter().open({ ...context, clock: ticking });
+  const sides = [openSide(engine), openSide(await adapter.open(context))] as const;
   for (const { storage } of sides) await storage.control('configure', { aging: strict ? 0 : 60_000 });
   const known: string[] = [];
   for (const action of steps) {
+    ticks += 1;
     const before = known.length;
     const answers = [];
     for (const side of sides) {
