@@ -1,4 +1,6 @@
 import { type NatsServer, type RedisServer, startNats, startProxy, startRedis, waitFor } from '@millrace/test-support';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRelay } from '../src/relay/open.ts';
 import type { Hint, Relay } from '../src/relay/relay.ts';
@@ -80,3 +82,28 @@ test('nats tells a process that lost its connection what it missed', async () =>
   link.restore();
   await waitFor(() => hints.some((hint) => hint.runId === 'missed'), { timeout: 20_000 });
 });
+
+test('nats tells what was missed also to a process whose consumer the server forgot', async () => {
+  await using link = await startProxy({ target: nats.url });
+  await using sender = await openRelay(nats.url, () => {});
+  await using receiver = await openRelay(link.url, () => {});
+  const { hints } = hear(receiver);
+  await waitFor(() => {
+    sender.publish({ kind: 'run', runId: 'before' });
+    return hints.length > 0;
+  });
+  link.cut();
+  await forgetConsumers();
+  sender.publish({ kind: 'cancel', runId: 'missed' });
+  await waitFor(() => link.connections() === 0);
+  link.restore();
+  await waitFor(() => hints.some((hint) => hint.runId === 'missed'), { timeout: 20_000 });
+  expect(hints.filter((hint) => hint.runId === 'missed')).toHaveLength(1);
+});
+
+async function forgetConsumers(): Promise<void> {
+  const connection = await connect({ servers: new URL(nats.url).host });
+  const { consumers } = await jetstreamManager(connection);
+  for await (const { name } of consumers.list('millrace-hints')) await consumers.delete('millrace-hints', name);
+  await connection.close();
+}

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DeliverPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { connect, type NatsConnection, nanos } from '@nats-io/transport-node';
 import { formatHint, parseHint, tell } from './hint-text.ts';
 import type { Hint, Relay } from './relay.ts';
@@ -11,6 +11,14 @@ const keepFor = 60_000;
 /** Milliseconds before listening is tried again. */
 const retryDelay = 1000;
 
+/** How far a process has heard, over all its connections. */
+interface Place {
+  /** When the stream that it heard was made; undefined before the first. */
+  stream: string | undefined;
+  /** Sequence number of the last hint that it heard or that was there before it. */
+  heard: number;
+}
+
 /**
  * Hints between the processes of a deployment, by a JetStream stream that keeps them for a minute: whoever lost its
  * connection hears afterwards what was told in the meantime. NATS being away costs nothing but speed, as with Redis.
@@ -18,12 +26,13 @@ const retryDelay = 1000;
 export function natsRelay(url: string, onError: (error: unknown) => void): Relay {
   const listeners = new Set<(hint: Hint) => void>();
   const closing = new AbortController();
+  const place: Place = { stream: undefined, heard: 0 };
   let connection: NatsConnection | undefined;
   const listening = (async () => {
     while (!closing.signal.aborted) {
       try {
         connection ??= await connectTo(url, closing.signal);
-        await listen(connection, listeners);
+        await listen(connection, place, listeners);
       } catch (error) {
         if (!closing.signal.aborted) onError(error);
         if (connection?.isClosed()) connection = undefined;
@@ -69,18 +78,14 @@ async function connectTo(url: string, signal: AbortSignal): Promise<NatsConnecti
   return connection;
 }
 
-/** Hears hints until the stream is gone (a server that kept it in memory began anew) or the connection is closed. */
-async function listen(connection: NatsConnection, listeners: ReadonlySet<(hint: Hint) => void>): Promise<void> {
-  const manager = await jetstreamManager(connection);
-  await manager.streams.add({
-    name: stream,
-    subjects: [subject],
-    storage: StorageType.Memory,
-    retention: RetentionPolicy.Limits,
-    max_age: nanos(keepFor),
-    max_bytes: 64 * 2 ** 20,
-  });
-  const consumer = await jetstream(connection).consumers.get(stream, { deliver_policy: DeliverPolicy.New });
+/** Hears hints until the stream is gone (a server that kept it in memory began anew), its consumer is, or the connection is closed. */
+async function listen(
+  connection: NatsConnection,
+  place: Place,
+  listeners: ReadonlySet<(hint: Hint) => void>,
+): Promise<void> {
+  await findPlace(connection, place);
+  const consumer = await jetstream(connection).consumers.get(stream, { opt_start_seq: place.heard + 1 });
   const messages = await consumer.consume({
     abort_on_missing_resource: true,
     // A connection that came back is noticed by heartbeats that stay away.
@@ -88,7 +93,24 @@ async function listen(connection: NatsConnection, listeners: ReadonlySet<(hint: 
     expires: 5000,
   });
   for await (const message of messages) {
+    place.heard = message.seq;
     const hint = parseHint(message.string());
     if (hint) tell(listeners, hint);
   }
+}
+
+/** Makes the stream where it is missing. What is in it is old to a process that never listened, and news in a stream that began anew meanwhile. */
+async function findPlace(connection: NatsConnection, place: Place): Promise<void> {
+  const manager = await jetstreamManager(connection);
+  const { created, state } = await manager.streams.add({
+    name: stream,
+    subjects: [subject],
+    storage: StorageType.Memory,
+    retention: RetentionPolicy.Limits,
+    max_age: nanos(keepFor),
+    max_bytes: 64 * 2 ** 20,
+  });
+  if (place.stream === created) return;
+  place.heard = place.stream === undefined ? state.last_seq : 0;
+  place.stream = created;
 }
