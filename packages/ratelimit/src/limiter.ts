@@ -11,7 +11,14 @@ import type { CallContext } from './policy.ts';
 import { Presence } from './presence.ts';
 import type { LimitGate, RateLimitOptions, RateLimitStats, Ticket } from './rate-limit.ts';
 import { Slot, type SlotOwner } from './slot.ts';
-import type { DebitDecision, DebitRequest, MaybePromise, RateState, RateStore } from './store.ts';
+import {
+  type DebitDecision,
+  type DebitRequest,
+  type MaybePromise,
+  type RateState,
+  type RateStore,
+  usualWaitMs,
+} from './store.ts';
 import { type OnStoreDown, StoreGate } from './store-gate.ts';
 import { Throttle } from './throttle.ts';
 import { WaitingLine } from './waiting-line.ts';
@@ -61,7 +68,7 @@ export class Limiter {
     this.#shares = options.priorities === undefined ? [1] : sharesOf(options.priorities);
     this.#classes = new Map(Object.keys(options.priorities ?? {}).map((title, i) => [title, i]));
     this.#defaultShare = this.#shareOf(options.defaultPriority, this.#shares.length - 1);
-    this.maxWait = toMilliseconds(options.maxWait ?? '30s', 'maxWait');
+    this.maxWait = toMilliseconds(options.maxWait ?? usualWaitMs, 'maxWait');
     this.#key = typeof key === 'function' ? key : key === undefined ? (ctx) => ctx.key : () => key;
     this.#onStoreDown = options.onStoreDown ?? 'share';
     this.line = new WaitingLine(clock);

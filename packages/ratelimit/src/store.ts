@@ -51,6 +51,9 @@ export interface RateTable {
   readonly recovery: number;
 }
 
+/** Longest wait, in milliseconds, of a caller that states none. */
+export const usualWaitMs = 30_000;
+
 /** A wish to use a rate. */
 export interface DebitRequest {
   /** Units per limit of the table, whole numbers. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { MemoryRates } from '../memory/rates.ts';
-import type { DebitDecision, DebitRequest, RateTable } from '../store.ts';
+import { type DebitDecision, type DebitRequest, type RateTable, usualWaitMs } from '../store.ts';
 import { type OpenStore, type TestFunctions, unique, withStore } from './harness.ts';
 
 /** An hour per unit: the microseconds that a store takes to answer change no decision. */
@@ -47,8 +47,9 @@ function randomTable(shares: readonly number[]): RateTable {
   return { id: account, account, scopes: ['', 'tenant'], limits, shares, recovery: 0 };
 }
 
-/** Batches with equal neighbours, costs above the burst, leases, short and long waits. */
+/** Batches with equal neighbours, costs above the burst, leases, short and long waits; and the single call that most are. */
 function randomBatch(random: (below: number) => number, classes: number): DebitRequest[] {
+  if (random(4) === 0) return [{ cost: [1, 1, 1], maxWait: usualWaitMs, share: random(classes), copies: 1 }];
   const batch: DebitRequest[] = [];
   for (let i = random(4); i >= 0; i--) {
     const copies = random(6) === 0 ? 2 + random(5) : 1;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { DebitDecision, RateSpec, RateTable, Store } from '../store.ts';
+import { type DebitDecision, type RateSpec, type RateTable, type Store, usualWaitMs } from '../store.ts';
 import { type OpenStore, type TestFunctions, unique, withStore } from './harness.ts';
 import { modelTests } from './rates-model.ts';
 
@@ -52,6 +52,28 @@ function boundTests(it: It, open: OpenStore<'rates'>): void {
       assert.equal(refused.granted, 0);
       assert.equal(refused.limitedBy, 0);
       assert.ok(refused.wait > hour - 60_000 && refused.wait <= hour, `wait ${refused.wait}`);
+    }));
+
+  it('single calls with the usual wait take the burst, then a slot within it, then nothing', () =>
+    withStore(open, async ({ store }) => {
+      const limits = table([spec(1, 20_000, 3), spec(1, 1_000, 100, 1)]);
+      const usual = () => debit(store, limits, [1, 1], usualWaitMs);
+      for (let i = 0; i < 3; i++) assert.equal((await usual()).wait, 0);
+      const later = await usual();
+      assert.equal(later.granted, 1);
+      assert.ok(later.wait > 10_000 && later.wait <= 20_000, `wait ${later.wait}`);
+      const refused = await usual();
+      assert.equal(refused.granted, 0);
+      assert.equal(refused.limitedBy, 0);
+    }));
+
+  it('a pause holds single calls with the usual wait', () =>
+    withStore(open, async ({ store }) => {
+      const limits = table([spec(1000, 1_000, 1_000)]);
+      assert.equal((await debit(store, limits, [1], usualWaitMs)).wait, 0);
+      await store.rates.pause(limits, { forMs: 20_000, decrease: 1, floor: 1, cooldownMs: 0 });
+      const held = await debit(store, limits, [1], usualWaitMs);
+      assert.ok(held.wait > 10_000 && held.wait <= 20_000, `wait ${held.wait}`);
     }));
 
   it('a refused request consumes nothing of any limit', () =>

@@ -1,4 +1,4 @@
-import type { DebitDecision, DebitRequest } from '../store.ts';
+import { type DebitDecision, type DebitRequest, usualWaitMs } from '../store.ts';
 
 /** Equal requests that follow each other. */
 export interface Run {
@@ -15,6 +15,7 @@ export function runsOf(
   requests: readonly DebitRequest[],
   micros: (milliseconds: number) => number,
 ): { readonly args: number[]; readonly runs: readonly Run[] } {
+  if (isUsual(requests)) return { args: [], runs: [{ size: 1, request: requests[0] }] };
   const runs: Run[] = [];
   for (const request of requests) {
     const last = runs.at(-1);
@@ -26,6 +27,15 @@ export function runsOf(
     args.push(request.copies > 1 ? -request.copies : size, micros(request.maxWait), ...request.cost);
   }
   return { args, runs };
+}
+
+/** One request of the kind that needs no words. */
+function isUsual(requests: readonly DebitRequest[]): requests is readonly [DebitRequest] {
+  const [request] = requests;
+  if (request === undefined || requests.length > 1) return false;
+  if (request.copies !== 1 || request.maxWait !== usualWaitMs) return false;
+  for (const units of request.cost) if (units !== 1) return false;
+  return true;
 }
 
 function isSame(a: DebitRequest, b: DebitRequest): boolean {

@@ -1,12 +1,13 @@
 import { cellIndex } from '../gcra.ts';
-import type { RateTable } from '../store.ts';
+import { type RateTable, usualWaitMs } from '../store.ts';
 import { serverTime } from './client.ts';
 
 /*
  * The decision of gcra.ts for tables with one priority class, which most are, written out for one table: its numbers are constants of the
  * script, so nothing of it travels with a call or is parsed. Same state as the scripts of rates.lua.ts.
  *
- * ARGV: per run of equal requests {n, longest wait, cost per limit}; n < 0 is one request for up to -n copies.
+ * ARGV: per run of equal requests {n, longest wait, cost per limit}; n < 0 is one request for up to -n copies. No words are one usual request:
+ * one of each limit, with the default of a limiter's longest wait.
  * Reply: now alone when all of it goes now, which it mostly does. Else now, pause, then per run: how many go now, how many later,
  * {wait, limit} of each of those, and once more for the rest, which is refused.
  */
@@ -25,6 +26,12 @@ ${each(({ i, burst }) => `i${i} = i${i} / factor u${i} = ceil(${lua(burst)} * i$
 end
 local from = paused > now and paused or now
 local out, o, booked, whole = {now, from - now, 0, 0}, 2, false, true
+if #A == 0 then
+  if factor >= 1 and from <= now ${limits.map(({ i, interval }) => `and u${i} - (t${i} > now and t${i} - now or 0) >= ${lua(Math.ceil(interval))}`).join(' ')} then
+    booked = true
+    ${each(({ i, interval }) => `if t${i} < now then t${i}, b${i} = now, now end t${i} = t${i} + ${lua(Math.ceil(interval))}`)}
+  else A = {1, ${lua(usualWaitMs * 1000)}${', 1'.repeat(limits.length)}} end
+end
 for r = 1, #A, ${limits.length + 2} do
   local n, wait = A[r] + 0, A[r + 1] + 0
   ${each(({ i }) => `local c${i} = A[r + ${i + 1}] + 0 local d${i} = ceil(c${i} * i${i})`)}
