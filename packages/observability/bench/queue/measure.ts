@@ -2,7 +2,7 @@ import { median, round } from '../result.ts';
 import { type Ratio, ratioOf } from './interval.ts';
 import { type Pass, type Program, startVariant, type Variant, type VariantName } from './variant.ts';
 
-const jobs = 4_000;
+const jobs = 10_000;
 
 /** Passes of each variant: per generation of processes, those of its turns. */
 export type Measured = ReadonlyMap<string, readonly (readonly Pass[])[]>;

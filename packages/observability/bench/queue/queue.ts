@@ -3,7 +3,7 @@ import type { Bench, Result } from '../result.ts';
 import { compare, type Extent, type Measured, measure } from './measure.ts';
 import { buildPrograms, type Pass } from './variant.ts';
 
-const timeExtent = (quick: boolean): Extent => ({ generations: quick ? 3 : 16, warming: 5, turns: quick ? 8 : 10 });
+const timeExtent = (quick: boolean): Extent => ({ generations: quick ? 3 : 12, warming: 10, turns: quick ? 20 : 40 });
 /** What a job allocates is the same in every pass once the compiler is warm, which takes it longer with so much room. */
 const heapExtent = { warming: 12, turns: 10, wholeHeap: true } as const;
 const without = 'the queue without a line about instrumentation';

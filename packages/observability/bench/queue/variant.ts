@@ -23,7 +23,7 @@ export interface Variant extends AsyncDisposable {
 export type Program = (variant: VariantName) => string;
 
 /** Room for all that a pass allocates, so that no collection falls into it and the growth of the heap is what was allocated. */
-const roomForAll = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
+const roomForAll = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128'];
 
 /** Builds the bench's program with and without the queue's lines about instrumentation. */
 export async function buildPrograms(directory: string): Promise<Program> {
@@ -86,7 +86,7 @@ export async function startVariant(
   program: string,
   { wholeHeap = false }: { readonly wholeHeap?: boolean } = {},
 ): Promise<Variant> {
-  const child: ChildProcess = fork(program, [name], { execArgv: ['--expose-gc', ...(wholeHeap ? roomForAll : [])] });
+  const child: ChildProcess = fork(program, [name], { execArgv: wholeHeap ? roomForAll : [] });
   await once(child, 'message');
   return {
     pass: async (jobs) => {

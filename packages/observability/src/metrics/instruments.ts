@@ -66,9 +66,11 @@ export type FamilyOptions = Omit<SeriesTableOptions<Series>, 'create' | 'definit
 export class NumberFamily {
   readonly definition: MetricDefinition;
   readonly table: SeriesTable<NumberSeries>;
+  readonly #grows: boolean;
 
   constructor(definition: MetricDefinition, options: FamilyOptions) {
     this.definition = definition;
+    this.#grows = definition.type === 'counter';
     const create = (values: readonly string[], labelText: string): NumberSeries => ({
       values,
       labelText,
@@ -81,8 +83,7 @@ export class NumberFamily {
   }
 
   add(amount: number, a?: string, b?: string, c?: string, d?: string): void {
-    if (this.definition.type === 'counter' ? amount >= 0 : !Number.isNaN(amount))
-      this.table.find(a, b, c, d).value += amount;
+    if (this.#grows ? amount >= 0 : !Number.isNaN(amount)) this.table.find(a, b, c, d).value += amount;
   }
 
   set(value: number, a?: string, b?: string, c?: string, d?: string): void {

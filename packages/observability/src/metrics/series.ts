@@ -41,6 +41,12 @@ export class SeriesTable<S extends Series> {
   readonly #arity: number;
   #root: Node<S> | undefined;
   #all: S[] = [];
+  /** What was found last, by the values it was asked for with: neighbours in a batch are mostly alike. */
+  #last: S | undefined;
+  #a: string | undefined;
+  #b: string | undefined;
+  #c: string | undefined;
+  #d: string | undefined;
 
   constructor(options: SeriesTableOptions<S>) {
     this.#options = options;
@@ -59,9 +65,23 @@ export class SeriesTable<S extends Series> {
 
   /** The series of these label values; made on first use. They are parameters and no array, since one would be made per observation. */
   find(a?: string, b?: string, c?: string, d?: string): S {
-    const series = this.#lookup(a, b, c, d) ?? this.#miss([a, b, c, d]);
+    let series = this.#last;
+    if (series === undefined || a !== this.#a || b !== this.#b || c !== this.#c || d !== this.#d) {
+      series = this.#lookup(a, b, c, d);
+      // What overflows is not remembered: every one of it is counted.
+      if (series === undefined) series = this.#miss([a, b, c, d]);
+      else this.#remember(series, a, b, c, d);
+    }
     series.touched = true;
     return series;
+  }
+
+  #remember(series: S, a?: string, b?: string, c?: string, d?: string): void {
+    this.#last = series;
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#d = d;
   }
 
   /** Drops what was not used for the time to live. */
@@ -71,12 +91,14 @@ export class SeriesTable<S extends Series> {
     if (kept.length === this.#all.length) return;
     this.#all = kept;
     this.#root = undefined;
+    this.#last = undefined;
     for (const series of kept) this.#insert(series);
   }
 
   clear(): void {
     this.#all = [];
     this.#root = undefined;
+    this.#last = undefined;
   }
 
   #isAlive(series: S, now: number): boolean {

@@ -12,7 +12,7 @@ const candidatesPerPlace = 16;
 export class TopK {
   readonly #places: number;
   readonly #capacity: number;
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, { uses: number }>();
   #listed = new Set<string>();
 
   constructor(places: number) {
@@ -22,8 +22,8 @@ export class TopK {
 
   /** Counts one use of a name and answers the label that it has. */
   label(name: string): string {
-    const count = this.#counts.get(name);
-    if (count !== undefined) this.#counts.set(name, count + 1);
+    const candidate = this.#counts.get(name);
+    if (candidate !== undefined) candidate.uses += 1;
     else this.#admit(name);
     return this.labelOf(name);
   }
@@ -38,19 +38,19 @@ export class TopK {
 
   /** Names the busiest anew. Call it now and then: at every scrape. */
   refresh(): void {
-    const busiest = [...this.#counts].sort(([, a], [, b]) => b - a).slice(0, this.#places);
+    const busiest = [...this.#counts].sort(([, a], [, b]) => b.uses - a.uses).slice(0, this.#places);
     this.#listed = new Set(busiest.map(([name]) => name));
-    for (const [name, count] of this.#counts) this.#counts.set(name, count / 2);
+    for (const candidate of this.#counts.values()) candidate.uses /= 2;
   }
 
   #admit(name: string): void {
     if (this.#counts.size < this.#capacity) {
-      this.#counts.set(name, 1);
+      this.#counts.set(name, { uses: 1 });
       return;
     }
-    for (const [candidate, count] of this.#counts) {
-      if (count > 1) this.#counts.set(candidate, count - 1);
-      else this.#counts.delete(candidate);
+    for (const [other, candidate] of this.#counts) {
+      if (candidate.uses > 1) candidate.uses -= 1;
+      else this.#counts.delete(other);
     }
   }
 }
