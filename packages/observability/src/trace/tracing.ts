@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import {
   type Attributes,
   context,
@@ -71,8 +72,23 @@ export function createTracing(version: string, fields: Context): Tracing {
   return { tracer, span, enabled: isTracing };
 }
 
-/** The API answers a proxy until an SDK has been set up; the proxy has a tracer to hand on only afterwards. */
+let isTracingNow: boolean | undefined;
+
+/** Answered once per turn of the event loop: asking the API costs a job in memory one percent of its time. */
 function isTracing(): boolean {
+  if (isTracingNow === undefined) {
+    isTracingNow = hasSdk();
+    setImmediate(forgetAnswer);
+  }
+  return isTracingNow;
+}
+
+function forgetAnswer(): void {
+  isTracingNow = undefined;
+}
+
+/** The API answers a proxy until an SDK has been set up; the proxy has a tracer to hand on only afterwards. */
+function hasSdk(): boolean {
   const provider: TracerProvider & { getDelegateTracer?: (name: string) => Tracer | undefined } =
     trace.getTracerProvider();
   return (

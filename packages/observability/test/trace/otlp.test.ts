@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
@@ -34,6 +35,8 @@ it('sends spans with their links over OTLP, also when the SDK is set up after us
   const url = `http://127.0.0.1:${(sink.address() as AddressInfo).port}/v1/traces`;
   const provider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url }))] });
   provider.register();
+  // Whether there is an SDK is asked once per turn of the event loop.
+  await setImmediate();
   await obs.queue.aroundEnqueue({ queue: 'q', jobs: [info] }, async (carrier) => {
     await obs.queue.aroundAttempt({ ...info, ...carrier }, async () => {});
   });

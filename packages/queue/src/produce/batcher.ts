@@ -171,9 +171,10 @@ function report(
 ): void {
   const stored: StoredJob[] = [];
   const rejected: RejectedJob[] = [];
-  for (const [index, { id, name, tenant, bytes }] of jobs.entries()) {
+  for (let index = 0; index < jobs.length; index += 1) {
     const answer = answers[index];
     if (answer === undefined) continue;
+    const { id, name, tenant, bytes } = jobs[index] as NewJob;
     if (answer.status !== 'rejected') stored.push({ id: answer.id, name, tenant, status: answer.status, bytes });
     else rejected.push({ id, name, tenant, ...answer.reason, retryAfter: answer.retryAfter });
   }
