@@ -11,10 +11,11 @@ const channel = 'millrace:hints';
 export function redisRelay(url: string, onError: (error: unknown) => void): Relay {
   const listeners = new Set<(hint: Hint) => void>();
   const publisher = new Redis(url, { maxRetriesPerRequest: 0, enableOfflineQueue: false });
-  const subscriber = new Redis(url, { maxRetriesPerRequest: null });
+  // ioredis' own second subscription has no `catch`: closed at that moment, it would end the process.
+  const subscriber = new Redis(url, { maxRetriesPerRequest: null, autoResubscribe: false });
   publisher.on('error', onError);
   subscriber.on('error', onError);
-  subscriber.subscribe(channel).catch(onError);
+  subscriber.on('ready', () => void subscriber.subscribe(channel).catch(onError));
   subscriber.on('message', (_channel, text) => {
     const hint = parseHint(text);
     if (hint) tell(listeners, hint);

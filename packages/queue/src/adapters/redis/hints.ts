@@ -1,5 +1,6 @@
 import type { Hint } from '../../contract/index.ts';
-import { type RedisClient, silence } from './client.ts';
+import { type ConnectionSettings, type RedisClient, silence } from './client.ts';
+import { isCluster } from './nodes.ts';
 
 /** Listens for hints on a connection of its own, made when somebody watches for the first time. */
 export interface Hints {
@@ -17,21 +18,42 @@ function unref(client: RedisClient): void {
   stream?.unref?.();
 }
 
-/** Hints of some channels. A lost connection loses hints; the client connects and subscribes again by itself. */
+/** A try that fails is made again when the connection is ready again. */
+function subscribe(connection: RedisClient, channel: string): void {
+  connection.subscribe(channel).catch(() => undefined);
+}
+
+interface SingleClient extends RedisClient {
+  duplicate(override?: ConnectionSettings): RedisClient;
+}
+
+/**
+ * A connection to listen on. ioredis subscribes again after a reconnection without a `catch`, and forgets the channels
+ * where that is refused: a second reset at that moment would end the process, or leave it deaf. So we do it ourselves;
+ * a Cluster, which subscribes by a connection within, does it well.
+ */
+function duplicate(client: RedisClient): RedisClient {
+  return isCluster(client) ? client.duplicate() : (client as SingleClient).duplicate({ autoResubscribe: false });
+}
+
+/** Hints of some channels. A lost connection loses hints, and listens again by itself. */
 export function createHints(client: RedisClient, common: readonly string[]): Hints {
   const listeners = new Set<(hint: Hint) => void>();
   const channels = new Map<string, (message: string) => void>();
   let subscriber: RedisClient | undefined;
 
   function listen(): RedisClient {
-    const connection = client.duplicate();
+    const connection = duplicate(client);
     silence(connection);
     connection.on('connect', () => unref(connection));
+    connection.on('ready', () => {
+      for (const channel of [...common, ...channels.keys()]) subscribe(connection, channel);
+    });
     connection.on('message', (from, text) => {
       channels.get(String(from))?.(String(text));
       if (known.has(String(text))) for (const listener of listeners) listener(text as Hint);
     });
-    for (const channel of common) connection.subscribe(channel).catch(() => undefined);
+    for (const channel of common) subscribe(connection, channel);
     return connection;
   }
 
@@ -44,7 +66,7 @@ export function createHints(client: RedisClient, common: readonly string[]): Hin
     listen(own, listener) {
       subscriber ??= listen();
       channels.set(own, listener);
-      subscriber.subscribe(own).catch(() => undefined);
+      subscribe(subscriber, own);
       return () => {
         channels.delete(own);
         subscriber?.unsubscribe(own).catch(() => undefined);

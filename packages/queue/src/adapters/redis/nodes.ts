@@ -10,7 +10,8 @@ interface ClusterView {
   ): readonly (RedisClient & { readonly options: { readonly host?: string; readonly port?: number } })[];
 }
 
-function isCluster(client: RedisClient | ClusterView): client is RedisClient & ClusterView {
+/** Whether a client is of a Cluster of ioredis. */
+export function isCluster(client: RedisClient | ClusterView): client is RedisClient & ClusterView {
   return (client as Partial<ClusterView>).isCluster === true;
 }
 
