@@ -1,5 +1,7 @@
 import { waitFor } from '@millrace/test-support';
+import type { Kysely, KyselyPlugin } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Database } from '../src/db/schema.ts';
 import { type Cursor, startCursor } from '../src/events/cursor.ts';
 import { createEventHub, type EventHub, type EventSink } from '../src/events/hub.ts';
 import { createLogWriter } from '../src/logs/writer.ts';
@@ -44,13 +46,15 @@ const linesOf = ({ frames }: TestReader): number[] =>
     .flatMap((frame) => (JSON.parse(/^data: (.*)$/m.exec(frame)?.[1] ?? '{}') as { lines: { seq: number }[] }).lines)
     .map(({ seq }) => seq);
 
-function hubOf(options: { relay?: Relay; pollInterval?: number; heartbeat?: number } = {}): EventHub {
-  const { relay = memoryRelay(), pollInterval = 600_000, heartbeat = 600_000 } = options;
+function hubOf(
+  options: { relay?: Relay; pollInterval?: number; heartbeat?: number; db?: Kysely<Database> } = {},
+): EventHub {
+  const { relay = memoryRelay(), pollInterval = 600_000, heartbeat = 600_000, db = database.db } = options;
   const onError = (error: unknown): never => {
     throw error;
   };
   return createEventHub({
-    db: database.db,
+    db,
     objects: directoryStore('/nowhere'),
     relay,
     pollInterval,
@@ -156,4 +160,37 @@ test('whoever leaves is told nothing more', async () => {
   expect(gone.frames).toEqual([]);
   expect(hub.readers).toBe(1);
   await hub.stop();
+});
+
+test('stopping ends when no reading is under way, and nothing begins one afterwards', async () => {
+  let answer = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const order: string[] = [];
+  const slowly: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      order.push('asked');
+      await held;
+      order.push('answered');
+      return result;
+    },
+  };
+  const hub = hubOf({ db: database.db.withPlugin(slowly) });
+  const { runId } = await runWithLog();
+  const one = reader();
+  const source = hub.follow(runId, startCursor, one);
+  await waitFor(() => order.includes('asked'));
+  const stopped = hub.stop().then(() => order.push('stopped'));
+  await new Promise((resolve) => setImmediate(resolve));
+  answer();
+  await stopped;
+  expect(order.at(-1)).toBe('stopped');
+  const questions = order.length;
+  source.resume();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(order).toHaveLength(questions);
+  expect(one.ends).toEqual(['end']);
+  expect(one.frames).toEqual([]);
 });

@@ -34,7 +34,7 @@ export interface EventHub {
   follow(runId: string, after: Cursor, sink: EventSink): EventSource;
   /** How many readers there are. */
   readonly readers: number;
-  /** Ends every stream: readers resume on another process. */
+  /** Ends every stream: readers resume on another process. Afterwards the database is asked nothing more. */
   stop(): Promise<void>;
 }
 
@@ -82,6 +82,7 @@ const patience = 2;
 
 export function createEventHub(options: EventHubOptions): EventHub {
   const audiences = new Map<string, Audience>();
+  const underWay = new Set<Promise<void>>();
   let readers = 0;
 
   const leave = (audience: Audience, reader: Reader): void => {
@@ -93,11 +94,13 @@ export function createEventHub(options: EventHubOptions): EventHub {
     audience.again = true;
     if (audience.reading) return;
     audience.reading = true;
-    void tellAll(options, audience, (reader) => leave(audience, reader))
+    const told = tellAll(options, audience, (reader) => leave(audience, reader))
       .catch(options.onError)
       .finally(() => {
         audience.reading = false;
+        underWay.delete(told);
       });
+    underWay.add(told);
   };
   const beatAll = (): void => {
     for (const audience of [...audiences.values()]) {
@@ -144,9 +147,13 @@ export function createEventHub(options: EventHubOptions): EventHub {
       clearInterval(heart);
       await poll.stop();
       if (readers > 0) options.observer?.dropped('shutdown', readers);
-      for (const audience of [...audiences.values()]) for (const reader of [...audience.readers]) reader.sink.end();
-      audiences.clear();
-      readers = 0;
+      for (const audience of [...audiences.values()]) {
+        for (const reader of [...audience.readers]) {
+          leave(audience, reader);
+          reader.sink.end();
+        }
+      }
+      await Promise.all(underWay);
     },
   };
 }
