@@ -71,18 +71,23 @@ export class DebitChannel {
   }
 
   #single(table: RateTable, request: DebitRequest): MaybePromise<DebitDecision> {
-    const answer = this.#ask(table, [request], 1);
-    return answer instanceof Promise ? answer.then(([only]) => only as DebitDecision) : (answer[0] as DebitDecision);
+    return this.#ask(table, [request], 1, onlyOne);
   }
 
   /** @param callers - so many requests, from the first one, are those of waiting calls; the rest is taken ahead */
-  #ask(table: RateTable, requests: readonly DebitRequest[], callers: number): MaybePromise<readonly DebitDecision[]> {
-    return this.#gate.ask(
+  #ask<R>(
+    table: RateTable,
+    requests: readonly DebitRequest[],
+    callers: number,
+    read: (decisions: readonly DebitDecision[]) => R,
+  ): MaybePromise<R> {
+    return this.#gate.askFor(
       () => this.#rates.debit(table, requests),
       (late) => {
         const unused = this.#refusesLate ? 0 : callers;
         this.#giveBack(table, requests.slice(unused), late.slice(unused));
       },
+      read,
     );
   }
 
@@ -114,7 +119,7 @@ export class DebitChannel {
     const requests = pending.map(({ request }) => request);
     const ahead = this.#ahead(table, requests);
     try {
-      const decisions = await this.#ask(table, [...requests, ...ahead], requests.length);
+      const decisions = await this.#ask(table, [...requests, ...ahead], requests.length, all);
       pending.forEach(({ resolve }, i) => {
         resolve(decisions[i] as DebitDecision);
       });
@@ -177,6 +182,9 @@ export class DebitChannel {
     return fresh;
   }
 }
+
+const onlyOne = ([only]: readonly DebitDecision[]): DebitDecision => only as DebitDecision;
+const all = (decisions: readonly DebitDecision[]): readonly DebitDecision[] => decisions;
 
 const maxLeasedTables = 10_000;
 /** Kinds of calls (by cost and class) of one table that have leases; they are looked through one by one. */

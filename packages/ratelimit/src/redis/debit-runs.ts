@@ -15,7 +15,7 @@ export function runsOf(
   requests: readonly DebitRequest[],
   micros: (milliseconds: number) => number,
 ): { readonly args: number[]; readonly runs: readonly Run[] } {
-  if (isUsual(requests)) return { args: [], runs: [{ size: 1, request: requests[0] }] };
+  if (isUsual(requests)) return usual;
   const runs: Run[] = [];
   for (const request of requests) {
     const last = runs.at(-1);
@@ -29,8 +29,11 @@ export function runsOf(
   return { args, runs };
 }
 
+/** What {@link runsOf} answers for it: the script takes a call without words for one that costs 1 each. */
+const usual = { args: [], runs: [{ size: 1, request: { cost: [], maxWait: usualWaitMs, share: 0, copies: 1 } }] };
+
 /** One request of the kind that needs no words. */
-function isUsual(requests: readonly DebitRequest[]): requests is readonly [DebitRequest] {
+function isUsual(requests: readonly DebitRequest[]): boolean {
   const [request] = requests;
   if (request === undefined || requests.length > 1) return false;
   if (request.copies !== 1 || request.maxWait !== usualWaitMs) return false;
