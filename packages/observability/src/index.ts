@@ -32,7 +32,15 @@ export {
   type MetricType,
   type MetricUnit,
 } from './metrics/definition.ts';
-export type { Counter, Gauge, Histogram, InstrumentOf, Instruments } from './metrics/instruments.ts';
+export type {
+  BoundCounter,
+  BoundHistogram,
+  Counter,
+  Gauge,
+  Histogram,
+  InstrumentOf,
+  Instruments,
+} from './metrics/instruments.ts';
 export { OTHER } from './metrics/series.ts';
 export { createObservability, type Observability, type ObservabilityOptions } from './observability.ts';
 export type { PoolCounters, ProcessWatch } from './process.ts';

@@ -20,6 +20,7 @@ import type { InstrumentParts } from './instrument/parts.ts';
 import { type QueueHooks, queueHooks } from './instrument/queue.ts';
 import type { HeaderReader } from './instrument/quota.ts';
 import { type RateLimitHooks, rateLimitHooks, recordQuotas } from './instrument/ratelimit.ts';
+import { tenantSeries } from './instrument/tenants.ts';
 import { type WorkspaceHooks, workspaceHooks } from './instrument/workspace.ts';
 import { createEventLog } from './log/events.ts';
 import { createLog, type LogOptions } from './log/log.ts';
@@ -131,13 +132,18 @@ export function createObservability(options: ObservabilityOptions): Observabilit
   const log =
     options.logger ?? createLog(service, options.log === false ? { level: 'silent' } : (options.log ?? {}), context);
   const tracing = createTracing(version, context);
-  const tenants = new TopK(positive(options.metrics?.topTenants ?? 20, 'metrics.topTenants'));
   let countOverflow = (_metric: string): void => {};
   const meter = createMeter(meterOptions(options, registry, clock), (metric) => countOverflow(metric));
   const own = meter.register(processMetrics);
-  countOverflow = (metric) => own.overflow.add(1, metric);
+  countOverflow = (metric) => {
+    // Where even the names of metrics are too many, counting that would overflow in its turn, without end.
+    if (metric !== processMetrics.overflow.name) own.overflow.add(1, metric);
+  };
   const { hotLinesPerSecond = 5 } = options.log || {};
   const events = createEventLog(log, clock, hotLinesPerSecond, (event) => own.suppressedLines.add(1, event));
+  const queue = meter.register(queueMetrics);
+  const topTenants = positive(options.metrics?.topTenants ?? 20, 'metrics.topTenants');
+  const tenants = new TopK(topTenants, (tenant) => tenantSeries(queue, tenant));
   const parts: InstrumentParts = {
     clock,
     context,
@@ -147,7 +153,6 @@ export function createObservability(options: ObservabilityOptions): Observabilit
     attemptTrace: options.traces?.attempts ?? 'link',
     bindJobs: options.log !== false && (options.log?.ids ?? options.log?.level !== 'silent'),
   };
-  const queue = meter.register(queueMetrics);
   const rateLimit = meter.register(rateLimitMetrics);
   const health = createHealth(clock, (check, ok) => own.healthy.set(ok ? 1 : 0, check));
   const watch = watchProcess(own, meter.collectors, clock);
@@ -200,7 +205,7 @@ function positive(value: number, name: string): number {
 function keepHouse(
   meter: Meter,
   own: Instruments<typeof processMetrics>,
-  tenants: TopK,
+  tenants: TopK<unknown>,
   clock: Clock,
   log: Logger,
 ): void {

@@ -76,7 +76,7 @@ it('runs every piece of code of the guide, one after the other', { timeout: 90_0
   const { exitCode, stdout, stderr } = await runCode(`${given}${here}${look}`, import.meta.dirname, { args });
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   for (const line of [
-    'shop_mails_total{result="ok"} 1',
+    'shop_mails_total{result="ok"} 2',
     'millrace_queue_depth{queue="default",state="ready"} 1',
     'millrace_external_requests_total{provider="anthropic",outcome="ok"} 1',
     'millrace_backup_age_seconds{what="database"} +Inf',

@@ -70,6 +70,46 @@ describe('metrics', () => {
     expect(text).toContain('millrace_metrics_overflow_total{metric="shop_mails_total"} 990');
   });
 
+  it('counts through bound instruments as through the others: overflow, forgetting and closed labels', async () => {
+    const clock = manualClock();
+    const metrics = { maxSeries: 1, seriesTtl: '1h' } as const;
+    await using obs = createObservability({ service: 'test', log: false, clock, metrics });
+    const { sent } = obs.register({ sent: mails });
+    const [first, second] = [sent.bind('a', 'ok'), sent.bind('b', 'ok')];
+    // @ts-expect-error 'maybe' is not one of the results
+    const unknown = sent.bind('a', 'maybe');
+    expect(lines(await scrape(obs), 'shop_mails_total')).toEqual([]);
+    first.add(1);
+    first.add(-1);
+    second.add(1);
+    second.add(1);
+    unknown.add(1);
+    expect(lines(await scrape(obs), 'shop_mails_total')).toEqual([
+      'shop_mails_total{tenant="a",result="ok"} 1',
+      `shop_mails_total{tenant="${OTHER}",result="ok"} 2`,
+      `shop_mails_total{tenant="${OTHER}",result="${OTHER}"} 1`,
+    ]);
+    // So few series are allowed that the counter of overflows overflows.
+    expect(await scrape(obs)).toContain(`millrace_metrics_overflow_total{metric="${OTHER}"} 3`);
+    clock.advance(3_600_000);
+    expect(lines(await scrape(obs), 'shop_mails_total')).toEqual([]);
+    second.add(1);
+    first.add(1);
+    expect(lines(await scrape(obs), 'shop_mails_total')).toEqual([
+      'shop_mails_total{tenant="b",result="ok"} 1',
+      `shop_mails_total{tenant="${OTHER}",result="ok"} 1`,
+    ]);
+  });
+
+  it('binds histograms too', async () => {
+    await using obs = createObservability({ service: 'test', log: false });
+    const start = obs.runs.start.bind('agent');
+    for (const seconds of [5, 11, Number.NaN]) start.observe(seconds);
+    const text = await scrape(obs);
+    expect(text).toContain('millrace_run_start_seconds_bucket{agent="agent",le="5"} 1\n');
+    expect(text).toContain('millrace_run_start_seconds_count{agent="agent"} 2\n');
+  });
+
   it('drops an unused series with open labels after its time, and lets new ones in again', async () => {
     const clock = manualClock();
     await using obs = createObservability({

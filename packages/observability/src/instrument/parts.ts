@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import type { EventLog } from '../log/events.ts';
 import type { TopK } from '../metrics/top-k.ts';
 import type { Tracing } from '../trace/tracing.ts';
+import type { TenantSeries } from './tenants.ts';
 
 /** What the four instrumentations share. */
 export interface InstrumentParts {
@@ -10,7 +11,7 @@ export interface InstrumentParts {
   readonly context: Context;
   readonly tracing: Tracing;
   readonly events: EventLog;
-  readonly tenants: TopK;
+  readonly tenants: TopK<TenantSeries>;
   /** How an attempt's trace belongs to its producer's. */
   readonly attemptTrace: 'link' | 'parent';
   /** Whether log lines of a handler carry the ids of its job. */

@@ -152,7 +152,7 @@ function flowHooks(
       metrics.storeCall.observe(durationMs / 1_000, queue, 'claim');
       for (const { name, tenant, waitMs } of jobs) {
         metrics.wait.observe(waitMs / 1_000, queue, name);
-        metrics.tenantWait.observe(waitMs / 1_000, tenants.labelOf(tenant));
+        tenants.of(tenant).wait.observe(waitMs / 1_000);
       }
     },
     onSettled: ({ queue, jobs }) => {
@@ -164,7 +164,8 @@ function flowHooks(
         const { id, name, kind } = job;
         if (job.outcome === 'stale') continue;
         metrics.run.observe(job.runMs / 1_000, queue, name, kind);
-        metrics.tenantJobs.add(1, tenants.label(job.tenant), kind);
+        const { ended, endedOtherwise } = tenants.use(job.tenant);
+        (ended[kind] ?? endedOtherwise).add(1);
         const traceId = exemplars.size > 0 ? exemplars.get(id) : undefined;
         if (traceId === undefined) continue;
         exemplars.delete(id);
@@ -204,7 +205,7 @@ function troubleHooks(
     onRejected: ({ queue, jobs }) => {
       for (const { scope, limit, tenant } of jobs) {
         metrics.rejected.add(1, queue, scope, limit);
-        metrics.tenantRejected.add(1, tenants.label(tenant));
+        tenants.use(tenant).rejected.add(1);
       }
       events.sample('warn', 'queue.rejected', {
         queue,

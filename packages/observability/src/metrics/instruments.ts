@@ -5,12 +5,26 @@ import {
   type MetricDefinition,
   readySeries,
 } from './definition.ts';
-import { type Series, SeriesTable, type SeriesTableOptions } from './series.ts';
+import { BoundSeries, type Series, SeriesTable, type SeriesTableOptions } from './series.ts';
+
+/** A counter for label values that are given once: what happens very often then looks nothing up. */
+export interface BoundCounter {
+  /** As {@link Counter.add}. */
+  add(amount: number): void;
+}
+
+/** A histogram for label values that are given once. */
+export interface BoundHistogram {
+  /** As {@link Histogram.observe}. */
+  observe(value: number): void;
+}
 
 /** A number that only grows. */
 export interface Counter<D extends MetricDefinition = MetricDefinition> {
   /** Adds `amount` (0 or more; anything else is ignored) to the series of these label values. */
   add(amount: number, ...labels: LabelValues<D>): void;
+  /** The counter of these label values. It makes no series before its first use. */
+  bind(...labels: LabelValues<D>): BoundCounter;
 }
 
 /** A number that goes up and down. */
@@ -23,6 +37,8 @@ export interface Gauge<D extends MetricDefinition = MetricDefinition> {
 export interface Histogram<D extends MetricDefinition = MetricDefinition> {
   /** Counts one value; for times, in seconds. */
   observe(value: number, ...labels: LabelValues<D>): void;
+  /** The histogram of these label values. It makes no series before its first use. */
+  bind(...labels: LabelValues<D>): BoundHistogram;
   /** Names a trace as an example of the bucket that `value` falls into; counts nothing. Shown in OpenMetrics only. */
   exemplify(value: number, traceId: string, ...labels: LabelValues<D>): void;
 }
@@ -83,7 +99,20 @@ export class NumberFamily {
   }
 
   add(amount: number, a?: string, b?: string, c?: string, d?: string): void {
-    if (this.#grows ? amount >= 0 : !Number.isNaN(amount)) this.table.find(a, b, c, d).value += amount;
+    if (this.#takes(amount)) this.table.find(a, b, c, d).value += amount;
+  }
+
+  bind(a?: string, b?: string, c?: string, d?: string): BoundCounter {
+    const bound = new BoundSeries(this.table, [a, b, c, d]);
+    return {
+      add: (amount) => {
+        if (this.#takes(amount)) bound.get().value += amount;
+      },
+    };
+  }
+
+  #takes(amount: number): boolean {
+    return this.#grows ? amount >= 0 : !Number.isNaN(amount);
   }
 
   set(value: number, a?: string, b?: string, c?: string, d?: string): void {
@@ -116,17 +145,28 @@ export class HistogramFamily {
   }
 
   observe(value: number, a?: string, b?: string, c?: string, d?: string): void {
-    if (Number.isNaN(value)) return;
-    const series = this.table.find(a, b, c, d);
-    const bucket = this.#bucketOf(value);
-    series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
-    series.sum += value;
+    if (!Number.isNaN(value)) this.#count(this.table.find(a, b, c, d), value);
+  }
+
+  bind(a?: string, b?: string, c?: string, d?: string): BoundHistogram {
+    const bound = new BoundSeries(this.table, [a, b, c, d]);
+    return {
+      observe: (value) => {
+        if (!Number.isNaN(value)) this.#count(bound.get(), value);
+      },
+    };
   }
 
   exemplify(value: number, traceId: string, a?: string, b?: string, c?: string, d?: string): void {
     const series = this.table.find(a, b, c, d);
     series.exemplars ??= new Array(this.edges.length + 1).fill(undefined);
     series.exemplars[this.#bucketOf(value)] = { traceId, value, at: this.#now() / 1_000 };
+  }
+
+  #count(series: HistogramSeries, value: number): void {
+    const bucket = this.#bucketOf(value);
+    series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
+    series.sum += value;
   }
 
   /** Edges are inclusive (`le`): exactly 5 s is within 5 s. */

@@ -28,7 +28,12 @@ export interface SeriesTableOptions<S extends Series> {
 
 type Node<S> = Map<string, Node<S>> | S;
 /** As many labels as a metric may have. */
-type LabelPlaces = [string?, string?, string?, string?];
+export type LabelPlaces = [
+  a?: string | undefined,
+  b?: string | undefined,
+  c?: string | undefined,
+  d?: string | undefined,
+];
 
 /**
  * The series of one metric, found by label values through nested maps: no key string is built, so a hit allocates nothing.
@@ -41,6 +46,7 @@ export class SeriesTable<S extends Series> {
   readonly #arity: number;
   #root: Node<S> | undefined;
   #all: S[] = [];
+  #epoch = 0;
   /** What was found last, by the values it was asked for with: neighbours in a batch are mostly alike. */
   #last: S | undefined;
   #a: string | undefined;
@@ -56,6 +62,11 @@ export class SeriesTable<S extends Series> {
 
   get size(): number {
     return this.#all.length;
+  }
+
+  /** Another one whenever series were dropped. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** All series, in the order in which they began. */
@@ -89,13 +100,13 @@ export class SeriesTable<S extends Series> {
     if (!this.#forgets) return;
     const kept = this.#all.filter((series) => this.#isAlive(series, now));
     if (kept.length === this.#all.length) return;
+    this.clear();
     this.#all = kept;
-    this.#root = undefined;
-    this.#last = undefined;
     for (const series of kept) this.#insert(series);
   }
 
   clear(): void {
+    this.#epoch += 1;
     this.#all = [];
     this.#root = undefined;
     this.#last = undefined;
@@ -165,6 +176,35 @@ export class SeriesTable<S extends Series> {
       node = next as Map<string, Node<S>>;
     }
     node.set(last, series);
+  }
+}
+
+/** The series of label values that stay: found once, and again when its table has dropped series. */
+export class BoundSeries<S extends Series> {
+  readonly #table: SeriesTable<S>;
+  readonly #labels: LabelPlaces;
+  #series: S | undefined;
+  #epoch = 0;
+
+  constructor(table: SeriesTable<S>, labels: LabelPlaces) {
+    this.#table = table;
+    this.#labels = labels;
+  }
+
+  get(): S {
+    const series = this.#series;
+    if (series === undefined || this.#epoch !== this.#table.epoch) return this.#find();
+    series.touched = true;
+    return series;
+  }
+
+  #find(): S {
+    const series = this.#table.find(...this.#labels);
+    this.#epoch = this.#table.epoch;
+    // Another series than that of these values is one that many share: every use of it is counted, so it is not kept.
+    const isOwn = series.values.every((value, index) => value === this.#labels[index]);
+    this.#series = isOwn ? series : undefined;
+    return series;
   }
 }
 
