@@ -62,6 +62,30 @@ export const schedules: Group = (test) => {
     assert.equal(await control('fireSchedule', { key: 's', expectedNextAt: nextAt, lastAt: nextAt, jobs: [] }), false);
   });
 
+  test('what a full queue refuses stays due, all of it, and fires when there is room', async (fixture) => {
+    const { add, control, session } = fixture;
+    const nextAt = await storeTime(fixture);
+    await control('configure', { limits: { maxWaiting: 2 } });
+    await add('waiting');
+    await control('putSchedule', { schedule: { ...base, missed: 'all', nextAt } });
+    const instants = [nextAt, nextAt + 1];
+    const move = { key: 's', expectedNextAt: nextAt, nextAt: nextAt + 60_000, lastAt: nextAt + 1 };
+    const jobs = instants.map((instant) => newJob({ id: `s:${instant}` }));
+    assert.equal(await control('fireSchedule', { ...move, jobs }), false);
+    assert.equal((await control('counts', {})).ready, 1);
+    const worker = session();
+    const [waiting] = await worker.claim(1);
+    assert.equal(waiting?.id, 'waiting');
+    assert.deepEqual((await worker.exchange()).dueSchedules, ['s']);
+    assert.equal((await control('schedules', {}))[0]?.nextAt, nextAt);
+    assert.equal(await control('fireSchedule', { ...move, jobs }), true);
+    assert.deepEqual(
+      idsOf(await worker.claim(9)),
+      jobs.map(({ id }) => id),
+    );
+    assert.deepEqual((await worker.exchange()).dueSchedules, []);
+  });
+
   test('a schedule may come to its end', async (fixture) => {
     const { control, session } = fixture;
     const nextAt = await storeTime(fixture);

@@ -74,8 +74,16 @@ const housekeeping = 200;
 const mostClaims = 500;
 /** Shortest time between exchanges that only the store's clock asked for. */
 const shortestNap = 5;
+/** How often that time doubles while what is due stays due, e.g. a schedule for which a full queue has no room: to 320 ms. */
+const mostStuck = 6;
 /** How often the last exchange is tried. */
 const endTries = 3;
+
+/** Something is due already, and this exchange found nothing to do. */
+function isStuck({ nextDue, claimed, swept }: ExchangeAnswer): boolean {
+  const did = claimed.length + swept.promoted + swept.expired.length + swept.forgotten;
+  return nextDue !== undefined && nextDue <= 0 && did === 0;
+}
 
 /** Creates the link and starts exchanging. */
 export function createLink(parts: LinkParts): Link {
@@ -107,6 +115,8 @@ export function createLink(parts: LinkParts): Link {
   /** Monotonic times: the next poll, the next due time of the store, the end of the pause after a failure. */
   let pollAt = 0;
   let dueAt = Number.POSITIVE_INFINITY;
+  /** Exchanges in a row that found nothing to do though something was due. */
+  let stuck = 0;
   let retryAt = 0;
   let lastAnswerAt: number | undefined;
   let lastError: Error | undefined;
@@ -271,7 +281,9 @@ export function createLink(parts: LinkParts): Link {
     promising = hinted || answer.more || (promising && request.claim === 0);
     if (request.claim > 0) deep = answer.more;
     pollAt = now + parts.pollInterval * (0.9 + 0.1 * parts.random());
-    dueAt = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : now + Math.max(shortestNap, answer.nextDue);
+    stuck = isStuck(answer) ? Math.min(stuck + 1, mostStuck) : 0;
+    const nap = shortestNap * 2 ** stuck;
+    dueAt = answer.nextDue === undefined ? Number.POSITIVE_INFINITY : now + Math.max(nap, answer.nextDue);
     settleExtensions(parcel, answer, sentAt);
     parts.onAnswer(exchanged);
   }

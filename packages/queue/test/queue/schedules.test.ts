@@ -1,4 +1,4 @@
-import { createQueue, defineJob, type Queue } from '@millrace/queue';
+import { createQueue, defineJob, type Queue, type QueueAdapter } from '@millrace/queue';
 import { memoryAdapter } from '@millrace/queue/memory';
 import { type ManualClock, manualClock } from '@millrace/test-support';
 import { describe, expect, it } from 'vitest';
@@ -127,6 +127,37 @@ describe('schedules', () => {
     for (let n = 0; n < 10; n += 1) await clock.advance(1_000);
     const instants = ['2026-03-28T12:01Z', '2026-03-28T12:02Z', '2026-03-28T12:03Z'].map(at);
     await expect.poll(() => runs).toEqual(['first', ...instants]);
+    await queue.close();
+  });
+
+  it('do not keep a worker asking while a full queue cannot take them', async () => {
+    const clock = manualClock(start);
+    const adapter = memoryAdapter();
+    let exchanges = 0;
+    const counting: QueueAdapter = {
+      ...adapter,
+      async open(options) {
+        const storage = await adapter.open(options);
+        return {
+          ...storage,
+          exchange: (request) => {
+            exchanges += 1;
+            return storage.exchange(request);
+          },
+        };
+      },
+    };
+    const settings = { limits: { maxWaiting: 1 } };
+    const queue = createQueue({ adapter: counting, clock, random: () => 0.5, jobs: [tick], settings });
+    await queue.schedules.put('minutes', every);
+    await queue.pause();
+    await queue.enqueue('tick', { n: 1 }, { id: 'first' });
+    queue.work({ tick: () => undefined }, { pollInterval: 10_000 });
+    await clock.advance(minute);
+    const before = exchanges;
+    for (let ms = 0; ms < 10_000; ms += 5) await clock.advance(5);
+    expect(exchanges - before).toBeGreaterThan(10);
+    expect(exchanges - before).toBeLessThan(60);
     await queue.close();
   });
 

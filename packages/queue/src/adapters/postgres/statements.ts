@@ -34,7 +34,7 @@ export function statementsFor(schema: string, strict: boolean): Statements {
     enqueueInside: `SELECT e.answers, e.hungry FROM fn.enqueue(${typed(jobTypes)}, true) e`,
     exchange: `SELECT fn.exchange(${typed(exchangeTypes)}) AS answer`,
     fireSchedule:
-      'SELECT e.answers, e.hungry FROM fn.enqueue_locked($1::int, $2::text::jsonb, $3::text::jsonb, $4::text::jsonb, $5::text::int[], $6::text::int[], false, $7::text::jsonb) e',
+      'SELECT e.answers, e.hungry FROM fn.enqueue_locked($1::int, $2::text::jsonb, $3::text::jsonb, $4::text::jsonb, $5::text::int[], $6::text::int[], true, $7::text::jsonb) e',
     change: 'SELECT fn.change($1::int, $2::text, $3::text::jsonb)::text AS answer',
     look: 'SELECT fn.look($1::int, $2::text, $3::text::jsonb)::text AS answer',
     open: 'SELECT fn.open($1::text, $2::text::jsonb) AS number, fn.channel(fn.open($1::text, $2::text::jsonb)) AS channel',

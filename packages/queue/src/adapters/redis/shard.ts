@@ -12,14 +12,22 @@ import { isOutOfMemory, isUnopened, toStoreError } from './store-errors.ts';
 export interface Shard {
   readonly prefix: string;
   enqueue(jobs: readonly NewJob[], atomic: boolean): Promise<readonly EnqueueAnswer[]>;
-  /** Enqueues and moves the schedule on, if it stands where it is expected. */
-  fireSchedule(input: ControlInput<'fireSchedule'>): Promise<boolean>;
+  /**
+   * Enqueues and moves the schedule on. Nothing happens where it does not stand at the expected instant, which answers undefined, or where there is not room for all
+   * the jobs, which answers their refusal.
+   */
+  fireSchedule(input: ControlInput<'fireSchedule'>): Promise<readonly EnqueueAnswer[] | undefined>;
   /** `part` and the view are for queues over several shards: see lua/shards.ts. */
   exchange(
     request: ExchangeRequest,
     part?: string,
   ): Promise<{ readonly answer: ExchangeAnswer; readonly view: string }>;
   readonly control: RunControl;
+}
+
+/** Whether a schedule has fired, by what {@link Shard.fireSchedule} answered. */
+export function hasFired(answers: readonly EnqueueAnswer[] | undefined): boolean {
+  return answers?.every(({ status }) => status !== 'rejected') ?? false;
 }
 
 /** What a shard works with. */
@@ -69,8 +77,10 @@ export function createShard({ queue, prefix, shards, client, guard, isClosed, cr
       if (atomic || jobs.length <= enqueueChunk) return enqueueSome(jobs, atomic);
       return (await Promise.all(chunks(jobs, enqueueChunk).map((some) => enqueueSome(some, false)))).flat();
     },
-    fireSchedule: async ({ jobs, ...move }) =>
-      (await runOrThrow('enqueue', enqueueArguments(jobs, false, JSON.stringify(move)))) !== 0,
+    fireSchedule: async ({ jobs, ...move }) => {
+      const reply = await runOrThrow('enqueue', enqueueArguments(jobs, true, JSON.stringify(move)));
+      return reply === 0 ? undefined : enqueueAnswers(jobs, reply);
+    },
     exchange: async (request, part) => {
       const reply = await runOrThrow('exchange', exchangeArguments(request, part));
       return { answer: exchangeAnswer(request, reply, shards), view: shardViewOf(reply) };

@@ -13,7 +13,7 @@ import { enqueueRefused } from './enqueue.ts';
 import { handOffOf } from './exchange.ts';
 import { createHints } from './hints.ts';
 import type { MemoryGuard } from './memory-guard.ts';
-import { createShard } from './shard.ts';
+import { createShard, hasFired } from './shard.ts';
 import { createShardedCore } from './shards/core.ts';
 import { shardOfTenant } from './shards/place.ts';
 
@@ -100,7 +100,7 @@ function plainCore(shard: ReturnType<typeof createShard>): StorageCore {
     exchange: async (request) => (await shard.exchange(request)).answer,
     control: <Op extends ControlOperation>(operation: Op, input: ControlInput<Op>): Promise<ControlAnswer<Op>> =>
       operation === 'fireSchedule'
-        ? (shard.fireSchedule(input as ControlInput<'fireSchedule'>) as Promise<ControlAnswer<Op>>)
+        ? (shard.fireSchedule(input as ControlInput<'fireSchedule'>).then(hasFired) as Promise<ControlAnswer<Op>>)
         : (control(shard.control, operation, input as ControlInput<Exclude<Op, 'fireSchedule'>>) as Promise<
             ControlAnswer<Op>
           >),

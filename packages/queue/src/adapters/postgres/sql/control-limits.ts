@@ -80,12 +80,15 @@ BEGIN
   RETURN c;
 END $$;
 
--- Compare-and-set on the instant: of many processes one enqueues.
-CREATE FUNCTION fn.move_schedule(c fn.call, move jsonb) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
+-- Whether a schedule is where the caller saw it: of many processes one enqueues.
+CREATE FUNCTION fn.stands_at(c fn.call, move jsonb) RETURNS boolean LANGUAGE sql AS $$
+  SELECT EXISTS (SELECT FROM mr.schedule s
+    WHERE s.queue = c.queue AND s.key = move->>'key' AND s.next_at = (move->>'expectedNextAt')::bigint)
+$$;
+
+CREATE FUNCTION fn.move_schedule(c fn.call, move jsonb) RETURNS void LANGUAGE sql AS $$
   UPDATE mr.schedule s SET next_at = (move->>'nextAt')::bigint,
       record = jsonb_strip_nulls(s.record || jsonb_build_object('nextAt', move->'nextAt', 'lastAt', move->'lastAt'))
-    WHERE s.queue = c.queue AND s.key = move->>'key' AND s.next_at = (move->>'expectedNextAt')::bigint;
-  RETURN FOUND;
-END $$;
+    WHERE s.queue = c.queue AND s.key = move->>'key'
+$$;
 `;

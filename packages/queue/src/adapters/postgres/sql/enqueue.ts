@@ -142,8 +142,8 @@ CREATE FUNCTION fn.over_mark(scope text, lim jsonb, n bigint, size bigint) RETUR
     WHEN size > (lim->>'maxWaitingBytes')::bigint THEN jsonb_build_array(scope, 'bytes') END
 $$;
 
--- Under the lock. guard: a schedule that must still be where the caller saw it; answers 'false' otherwise.
-CREATE FUNCTION fn.enqueue_locked(q int, shapes jsonb, ids jsonb, payloads jsonb, sizes int[], forms int[], atomic boolean, guard jsonb,
+-- Under the lock. move: of the schedule whose jobs these are; answers 'false' when it is not where the caller saw it, or there is no room.
+CREATE FUNCTION fn.enqueue_locked(q int, shapes jsonb, ids jsonb, payloads jsonb, sizes int[], forms int[], atomic boolean, move jsonb,
   OUT answers text, OUT hungry boolean)
 LANGUAGE plpgsql hot_settings AS $$
 DECLARE
@@ -151,14 +151,17 @@ DECLARE
 BEGIN
   c := fn.absorb(c);
   c := fn.place(c);
-  IF guard IS NOT NULL AND NOT fn.move_schedule(c, guard) THEN
-    answers := 'false';
-    hungry := false;
-  ELSE
+  hungry := false;
+  answers := 'false';
+  IF move IS NULL OR fn.stands_at(c, move) THEN
     c := fn.enqueue_each(c, shapes, ids, payloads, sizes, forms, atomic, false);
     c := fn.place(c);
-    hungry := c.hungry > 0 OR c.leased = 0;
-    answers := CASE WHEN c.answer @? '$[*] ? (@ != null)' THEN c.answer::text END;
+    -- Refused jobs have the name of a limit in their answer, duplicates a truth value.
+    IF move IS NULL OR NOT coalesce(c.answer @? '$[*][1] ? (@.type() == "string")', false) THEN
+      IF move IS NOT NULL THEN PERFORM fn.move_schedule(c, move); END IF;
+      hungry := c.hungry > 0 OR c.leased = 0;
+      answers := CASE WHEN c.answer @? '$[*] ? (@ != null)' THEN c.answer::text END;
+    END IF;
   END IF;
   PERFORM fn.commit(c);
 END $$;

@@ -1,9 +1,9 @@
 import { lua } from './lua.ts';
 
 /**
- * Stores jobs. ARGV: atomic, schedule guard (JSON or empty), then all jobs in one text (an argument each costs more than cutting it up):
+ * Stores jobs. ARGV: atomic, move of a schedule (JSON or empty), then all jobs in one text (an argument each costs more than cutting it up):
  * id, line end, bytes of the payload, a space, special (JSON or empty), line end, then the body without its number (see `jobs`).
- * Answers 1 when all were accepted, 0 when the guard refused, else per job 1, { id, replaced } or { scope, limit, retryAfter }.
+ * Answers 1 when all were accepted, 0 when the schedule stands elsewhere, else per job 1, { id, replaced } or { scope, limit, retryAfter }.
  */
 export const enqueueHead: string = lua`
 local RETRY_AFTER = 1000
@@ -213,10 +213,14 @@ local function enqueueOne(request)
   return answer
 end
 
-if ARGV[2] ~= '' and not rare().moveSchedule(cjson.decode(ARGV[2])) then return 0 end
+-- Compare-and-set on the next instant of a schedule: of many processes one enqueues. What a full queue refuses stays due.
+local move = ARGV[2] ~= '' and cjson.decode(ARGV[2])
+local schedule = move and rare().standingAt(move)
+if move and not schedule then return 0 end
 readRequests(ARGV[3] or '')
 readKnown()
-local refusedAll = atomic and rejectAll()
+local refusedAll = atomic and #requests > 0 and rejectAll()
+if schedule and not refusedAll then rare().moveSchedule(schedule, move) end
 for _, request in ipairs(requests) do
   local answer = refusedAll or enqueueOne(request)
   if answer ~= 1 then ordinary = false end

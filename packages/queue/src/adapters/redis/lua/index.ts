@@ -32,7 +32,7 @@ const claimingLazily = lazily('claiming', [claim], ['claimUpTo', 'claimed', 'wri
 
 const enqueueing = [
   enqueueHead,
-  lazily('rare', [...ofJobs, schedules, enqueueSpecial], ['enqueueSpecial', 'moveSchedule']),
+  lazily('rare', [...ofJobs, schedules, enqueueSpecial], ['enqueueSpecial', 'standingAt', 'moveSchedule']),
   claimingLazily,
   handOff,
   enqueueMain,

@@ -12,14 +12,16 @@ local function storeSchedule(schedule)
   end
 end
 
--- Compare-and-set on the next instant.
-local function moveSchedule(move)
+-- The schedule, if it stands where the caller saw it.
+local function standingAt(move)
   local stored = call('HGET', P .. 'y', move.key)
   local schedule = stored and cjson.decode(stored)
-  if not schedule or schedule.nextAt ~= move.expectedNextAt then return false end
+  if schedule and schedule.nextAt == move.expectedNextAt then return schedule end
+end
+
+local function moveSchedule(schedule, move)
   schedule.nextAt = move.nextAt
   schedule.lastAt = move.lastAt
   storeSchedule(schedule)
-  return true
 end
 `;

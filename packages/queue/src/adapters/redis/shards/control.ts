@@ -10,6 +10,7 @@ import { escapeField } from '../body.ts';
 import { control } from '../control.ts';
 import { countJobs, listJobs } from '../scan.ts';
 import type { Shard } from '../shard.ts';
+import { fireSchedule } from './fire.ts';
 import { shardOfTenant } from './place.ts';
 import type { Settled, Shares } from './shares.ts';
 
@@ -99,7 +100,7 @@ const operations: Operations = {
     const found = (await onAll(parts, 'schedules', input)).flat();
     return [...new Map(found.map((schedule) => [schedule.key, schedule])).values()];
   },
-  fireSchedule,
+  fireSchedule: ({ shards, shares }, input) => fireSchedule(shards, shares, input),
 };
 
 /** Carries out an operation of the contract over all shards. */
@@ -196,11 +197,4 @@ async function putSchedule(parts: ControlParts, { schedule }: ControlInput<'putS
 function tenantOf({ template }: ScheduleRecord): string {
   const { options } = JSON.parse(template) as { readonly options?: { readonly tenant?: string } };
   return options?.tenant ?? '';
-}
-
-async function fireSchedule({ shards }: ControlParts, input: ControlInput<'fireSchedule'>): Promise<boolean> {
-  const [first] = input.jobs;
-  if (first !== undefined) return (shards[shardOfTenant(first.tenant, shards.length)] as Shard).fireSchedule(input);
-  // Nothing to enqueue: only the shard that has the schedule moves it on.
-  return (await Promise.all(shards.map((shard) => shard.fireSchedule(input)))).includes(true);
 }

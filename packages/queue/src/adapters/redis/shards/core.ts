@@ -5,10 +5,8 @@ import type { StorageCore } from '../storage.ts';
 import { controlShards } from './control.ts';
 import { createExchange } from './exchange.ts';
 import { byShard, inOrder, shardOfTenant } from './place.ts';
-import { createShares, type Need, type Shares } from './shares.ts';
-
-/** How often refused jobs are tried again after the marks were divided anew, while it seems that there is room. */
-const tries = 8;
+import { isOverMark, makeRoom, tries } from './room.ts';
+import { createShares } from './shares.ts';
 
 /** One queue over several shards: tenants are dealt out to them, everything else is put together here. */
 export function createShardedCore(shards: readonly Shard[], monotonic: () => number): StorageCore {
@@ -52,29 +50,4 @@ export function createShardedCore(shards: readonly Shard[], monotonic: () => num
     exchange: createExchange(shards, shares, monotonic),
     control: (operation, input) => controlShards({ shards, shares }, operation, input),
   };
-}
-
-/** Refused because the shard's share of the queue's marks is used up: another shard may have some left. */
-function isOverMark(answer: EnqueueAnswer): boolean {
-  return answer.status === 'rejected' && answer.reason.scope === 'queue' && answer.reason.limit !== 'store';
-}
-
-/** Answers whether it is worth trying again. */
-async function makeRoom(
-  shares: Shares,
-  jobs: readonly NewJob[],
-  placeOf: (job: NewJob) => number,
-  atomic: boolean,
-): Promise<boolean> {
-  const needs = new Map<number, Need>();
-  for (const job of jobs) {
-    const { jobs: count, bytes } = needs.get(placeOf(job)) ?? { jobs: 0, bytes: 0 };
-    needs.set(placeOf(job), { jobs: count + 1, bytes: bytes + job.bytes });
-  }
-  const free = await shares.divide(needs);
-  if (free === undefined) return false;
-  const bytes = jobs.map((job) => job.bytes);
-  return atomic
-    ? free.jobs >= jobs.length && free.bytes >= bytes.reduce((sum, more) => sum + more, 0)
-    : free.jobs >= 1 && free.bytes >= Math.min(...bytes);
 }
