@@ -60,6 +60,33 @@ export const flows: Group = (test) => {
     assert.equal(await fixture.state('parent'), 'dead');
   });
 
+  test('what a parent knows of its children goes with it, not before: it may be redriven', async (fixture) => {
+    const childrenOf = async (): Promise<unknown[]> =>
+      (await fixture.control('children', { parentId: 'parent' })).map(({ id, state, result }) => [id, state, result]);
+    const known = [
+      ['one', 'succeeded', '"1"'],
+      ['two', 'succeeded', '"2"'],
+    ];
+    await family(fixture);
+    const worker = fixture.session();
+    const [one, two] = await worker.claim(2);
+    assert.ok(one && two);
+    await worker.settle(one, { kind: 'ack', result: '"1"' });
+    await worker.settle(two, { kind: 'ack', result: '"2"' });
+    await worker.settle(await worker.claimOne(), { kind: 'dead', failure: failure() });
+    assert.deepEqual(await childrenOf(), known);
+    assert.equal(await fixture.control('redrive', { ids: ['parent'], spacing: 0, offset: 0 }), 1);
+    const again = await worker.claimOne();
+    assert.equal(again.hasChildren, true);
+    assert.deepEqual(await childrenOf(), known);
+    await worker.settle(again, { kind: 'dead', failure: failure() });
+    assert.equal(await fixture.control('purge', { ids: ['parent'] }), 1);
+    assert.deepEqual(await childrenOf(), []);
+    // A new parent of that name knows nothing of the children of the old one.
+    await fixture.storage.enqueue({ jobs: [newJob({ id: 'parent', children: 1 })] });
+    assert.deepEqual(await childrenOf(), []);
+  });
+
   test('a child whose failure is ignored counts as ended', async (fixture) => {
     await family(fixture, 'ignore');
     const worker = fixture.session();

@@ -107,8 +107,9 @@ BEGIN
   s.ready_at := at;
   INSERT INTO mr.job (queue, seq, id, name, tenant, priority, max_attempts, cost, bytes, enqueued_at, ready_at, extra, payload)
     VALUES (c.queue, d.seq, d.id, d.name, d.tenant, d.priority, d.max_attempts, d.cost, d.bytes, d.enqueued_at, at,
-      nullif((d.extra - ARRAY['d', 'm']) || CASE WHEN d.extra ? 'n' THEN '{"n":0}' ELSE '{}' END::jsonb, '{}'), d.payload);
+      nullif((d.extra - ARRAY['d', 'm', 'r']) || CASE WHEN d.extra ? 'n' THEN '{"n":0}' ELSE '{}' END::jsonb, '{}'), d.payload);
   INSERT INTO mr.note (queue, seq, failures, logs, progress) VALUES (c.queue, d.seq, d.failures, d.logs, d.progress);
+  IF d.extra ? 'r' THEN PERFORM fn.unpack_children(c, d); END IF;
   RETURN fn.enter(c, s, at);
 END $$;
 ` +

@@ -59,7 +59,8 @@ BEGIN
     WHEN 'count' THEN RETURN to_jsonb(fn.count(q, input->'filter'));
     WHEN 'job' THEN RETURN (SELECT fn.job_view(j) FROM fn.jobs j WHERE j.queue = q AND j.id = input->>'id' ORDER BY j.finished_at DESC NULLS FIRST LIMIT 1);
     WHEN 'children' THEN RETURN coalesce(
-      (SELECT jsonb_agg(x.record ORDER BY x.id) FROM mr.child x WHERE x.queue = q AND x.parent_id = input->>'parentId'), '[]');
+      (SELECT jsonb_agg(x.record ORDER BY x.id) FROM mr.child x WHERE x.queue = q AND x.parent_id = input->>'parentId'),
+      (SELECT j.extra->'r' FROM fn.jobs j WHERE j.queue = q AND j.id = input->>'parentId' ORDER BY j.finished_at DESC NULLS FIRST LIMIT 1), '[]');
     WHEN 'priorities' THEN RETURN fn.priorities(q);
     WHEN 'errorGroups' THEN RETURN fn.error_groups(q, least((input->>'limit')::int, 100));
     WHEN 'schedules' THEN RETURN coalesce((SELECT jsonb_agg(s.record ORDER BY s.key) FROM mr.schedule s

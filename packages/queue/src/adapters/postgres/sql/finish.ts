@@ -9,7 +9,7 @@ $$ SELECT CASE name WHEN 'succeeded' THEN 1 WHEN 'dead' THEN 2 ELSE 3 END $$;
 CREATE FUNCTION fn.finish(c fn.call, s fn.spot, ending text, ending_result text) RETURNS fn.call LANGUAGE plpgsql AS $$
 BEGIN
   IF s.extra ? 'd' THEN c := fn.free_key(c, s); END IF;
-  IF s.extra ? 'c' THEN DELETE FROM mr.child x WHERE x.queue = c.queue AND x.parent_id = s.id; END IF;
+  IF s.extra ? 'c' THEN PERFORM fn.pack_children(c, s); END IF;
   IF s.extra ? 'p' THEN c := fn.tell_parent(c, s, ending, ending_result); END IF;
   c := fn.keep(c, s, ending, ending_result);
   DELETE FROM mr.job j WHERE j.queue = c.queue AND j.seq = s.seq;
@@ -17,6 +17,22 @@ BEGIN
   c.told_finished := true;
   RETURN c;
 END $$;
+
+-- What a parent knows of its children is kept with it, under 'r': it may be redriven.
+CREATE FUNCTION fn.pack_children(c fn.call, s fn.spot) RETURNS void LANGUAGE sql AS $$
+  WITH gone AS (
+    DELETE FROM mr.child x WHERE x.queue = c.queue AND x.parent_id = s.id RETURNING x.id, x.record
+  ), packed AS (
+    SELECT jsonb_agg(gone.record ORDER BY gone.id) AS records FROM gone
+  )
+  UPDATE mr.job j SET extra = j.extra || jsonb_build_object('r', packed.records) FROM packed
+    WHERE j.queue = c.queue AND j.seq = s.seq AND packed.records IS NOT NULL
+$$;
+
+CREATE FUNCTION fn.unpack_children(c fn.call, d mr.done) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO mr.child (queue, parent_id, id, record)
+    SELECT c.queue, d.id, r->>'id', r FROM jsonb_array_elements(d.extra->'r') AS r
+$$;
 
 CREATE FUNCTION fn.keep(c fn.call, s fn.spot, ending text, ending_result text) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE

@@ -65,9 +65,7 @@ function operations.redrive(input)
   for _, id in ipairs(input.ids) do
     local record = recordOf(id)
     if record and record.state ~= 'succeeded' then
-      local memo = memoOf(id)
-      forget(id, record)
-      storeMemo(id, memo)
+      unkeep(id, record)
       local job = parseJob(id, record.body)
       job.attempts, job.extras.n, job.extras.d = 0, nil, nil
       makeWaiting(job, now + input.offset + revived * input.spacing)

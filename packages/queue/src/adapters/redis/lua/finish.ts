@@ -73,6 +73,7 @@ local function keep(job, state, result, keepUntil)
   Q.number = nextNumber(Q.number)
   local kept = Q[state]
   local record = { state = state, body = formatJob(job), at = now, result = result or false, bytes = keptBytes(job, result), order = Q.number }
+  record.children = job.extras.c
   kept.count = kept.count + 1
   if keepUntil then
     record.keepUntil = keepUntil
@@ -88,12 +89,17 @@ local function keep(job, state, result, keepUntil)
   if state == 'dead' then addToGroup(job.id) end
 end
 
+local function dropChildren(id)
+  call('DEL', P .. 'k:' .. id)
+end
+
 local function keepOrForget(job, state, result)
   call('HDEL', P .. 'b', job.id)
   if state == 'succeeded' and job.extras.k then
     keep(job, state, result, now + job.extras.k)
   elseif Q.settings.retention[state].count == 0 then
     dropMemo(job.id)
+    if job.extras.c then dropChildren(job.id) end
   else
     keep(job, state, result)
   end
@@ -104,8 +110,8 @@ local function recordOf(id)
   return packed and cmsgpack.unpack(packed)
 end
 
--- Removes a finished job.
-local function forget(id, record)
+-- Takes a finished job out of what is kept; what is known of it and of its children stays.
+local function unkeep(id, record)
   local kept = Q[record.state]
   kept.count = kept.count - 1
   if record.keepUntil then
@@ -116,7 +122,13 @@ local function forget(id, record)
   end
   if record.state == 'dead' then takeFromGroup(id) end
   call('HDEL', P .. 'f', id)
+end
+
+-- Removes a finished job. What a parent knows of its children goes with it, not before: it may be redriven.
+local function forget(id, record)
+  unkeep(id, record)
   dropMemo(id)
+  if record.children then dropChildren(id) end
 end
 
 local finishJob
@@ -151,7 +163,6 @@ end
 -- The job is counted neither as waiting nor as leased any more.
 function finishJob(job, state, result)
   if job.extras.d then freeKey(job) end
-  if job.extras.c then call('DEL', P .. 'k:' .. job.id) end
   if job.extras.p then tellParent(job, state, result) end
   keepOrForget(job, state, result)
   hints.finished = true
