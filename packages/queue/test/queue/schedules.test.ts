@@ -15,7 +15,7 @@ function open(clock: ManualClock, adapter = memoryAdapter()): { queue: Ticks; wo
   const queue = createQueue({ adapter, clock, random: () => 0.5, jobs: [tick] });
   const work = (): string[] => {
     const runs: string[] = [];
-    queue.work({ tick: (job) => void runs.push(job.id.replace(/^.*:/, '')) }, { pollInterval: 1_000 });
+    queue.work({ tick: (job) => void runs.push(job.id.replace(/^.*:/, '')) }, { pollInterval: 10_000 });
     return runs;
   };
   return { queue, work };
