@@ -160,7 +160,7 @@ export interface ControlOperations {
   readonly putSchedule: Operation<{ readonly schedule: ScheduleRecord }, ScheduleRecord>;
   readonly removeSchedule: Operation<{ readonly key: string }, boolean>;
   readonly schedules: Operation<{ readonly keys?: readonly string[] }, readonly ScheduleRecord[]>;
-  /** Compare-and-set on `expectedNextAt`: enqueues `jobs` and moves on to `nextAt`, or answers false and does nothing. So too when there is no room for all of them, unless the adapter cannot tell: then what has no room is dropped. */
+  /** Compare-and-set on `expectedNextAt`: enqueues `jobs` and moves on to `nextAt`, or answers false and does nothing. So too when there is no room for all of them: the instant stays due. */
   readonly fireSchedule: Operation<
     {
       readonly key: string;
