@@ -5,7 +5,7 @@ import type { StorageCore } from '../storage.ts';
 import { controlShards } from './control.ts';
 import { createExchange } from './exchange.ts';
 import { byShard, inOrder, shardOfTenant } from './place.ts';
-import { isOverMark, makeRoom, tries } from './room.ts';
+import { sendWithRoom } from './room.ts';
 import { createShares } from './shares.ts';
 
 /** One queue over several shards: tenants are dealt out to them, everything else is put together here. */
@@ -31,18 +31,8 @@ export function createShardedCore(shards: readonly Shard[], monotonic: () => num
     return (shards[placeOf(first)] as Shard).enqueue(jobs, true);
   }
 
-  async function enqueue(jobs: readonly NewJob[], atomic: boolean): Promise<readonly EnqueueAnswer[]> {
-    const send = atomic ? enqueueWhole : enqueueEach;
-    let answers = [...(await send(jobs))];
-    for (let left = tries; left > 0; left -= 1) {
-      const refused = answers.flatMap((answer, index) => (isOverMark(answer) ? [index] : []));
-      if (refused.length === 0) break;
-      const again = refused.map((index) => jobs[index] as NewJob);
-      if (!(await makeRoom(shares, again, placeOf, atomic))) break;
-      const second = await send(again);
-      answers = answers.map((answer, index) => second[refused.indexOf(index)] ?? answer);
-    }
-    return answers;
+  function enqueue(jobs: readonly NewJob[], atomic: boolean): Promise<readonly EnqueueAnswer[]> {
+    return sendWithRoom(jobs, { shares, placeOf, atomic, send: atomic ? enqueueWhole : enqueueEach });
   }
 
   return {
