@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { DebitDecision, DebitRequest, MaybePromise, RateStore, RateTable } from './store.ts';
-import type { StoreGate } from './store-gate.ts';
+import { identity, type StoreGate } from './store-gate.ts';
 
 /** Tokens taken ahead of time for a hot key. */
 export interface LeaseSettings {
@@ -119,7 +119,7 @@ export class DebitChannel {
     const requests = pending.map(({ request }) => request);
     const ahead = this.#ahead(table, requests);
     try {
-      const decisions = await this.#ask(table, [...requests, ...ahead], requests.length, all);
+      const decisions = await this.#ask(table, [...requests, ...ahead], requests.length, identity);
       pending.forEach(({ resolve }, i) => {
         resolve(decisions[i] as DebitDecision);
       });
@@ -184,7 +184,6 @@ export class DebitChannel {
 }
 
 const onlyOne = ([only]: readonly DebitDecision[]): DebitDecision => only as DebitDecision;
-const all = (decisions: readonly DebitDecision[]): readonly DebitDecision[] => decisions;
 
 const maxLeasedTables = 10_000;
 /** Kinds of calls (by cost and class) of one table that have leases; they are looked through one by one. */
