@@ -16,7 +16,7 @@ export interface Arena extends AsyncDisposable {
   /** The database of {@link Arena.millrace}. */
   readonly database: pg.Pool;
   measure(count: number, work: () => Promise<void>): Promise<Measured>;
-  /** Empties the databases. */
+  /** Waits for workers that are leaving, then empties the databases. */
   clear(): Promise<void>;
 }
 
@@ -53,6 +53,7 @@ export async function openArena(): Promise<Arena> {
       return { rate: count / seconds, cpu: (user + system + storeCpu(server.pid) - storeBefore) / count };
     },
     clear: async () => {
+      for (const contender of Object.values(contenders)) await contender.atRest();
       for (const [index, [schema, names]] of Object.entries(tables).entries()) {
         const list = names.filter((table) => table !== 'state').map((table) => `${schema}.${table}`);
         await pools[index]?.query(`TRUNCATE ${list.join(', ')}`);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger, makeWorkerUtils, runTaskList, type TaskList, type WorkerPool } from 'graphile-worker';
 import pg from 'pg';
-import { type Contender, countdown, idlePause, inFlightOf, payload, range } from '../redis/contender.ts';
+import { type Contender, countdown, createLeavers, idlePause, inFlightOf, payload, range } from '../redis/contender.ts';
 
 const logger = new Logger(() => () => undefined);
 
@@ -30,6 +30,7 @@ export async function graphile(url: string): Promise<Contender> {
     );
   }
 
+  const leavers = createLeavers();
   return {
     name: 'graphile-worker',
     enqueueOne: (count, inFlight) => inFlightOf(count, inFlight, (id) => utils.addJob('work', payload(id))),
@@ -41,7 +42,7 @@ export async function graphile(url: string): Promise<Contender> {
       const { step, done } = countdown(count);
       const worker = work(concurrency, true, { work: async () => step() });
       await done;
-      setImmediate(() => void worker.gracefulShutdown());
+      leavers.add(() => worker.gracefulShutdown());
     },
     pickup: async (samples) => {
       const waits: number[] = [];
@@ -61,6 +62,7 @@ export async function graphile(url: string): Promise<Contender> {
       await worker.gracefulShutdown();
       return waits;
     },
+    atRest: () => leavers.gone(),
     close: async () => {
       await utils.release();
       await pool.end();

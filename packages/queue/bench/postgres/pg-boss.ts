@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PgBoss } from 'pg-boss';
-import { type Contender, countdown, idlePause, inFlightOf, payload, range } from '../redis/contender.ts';
+import { type Contender, countdown, createLeavers, idlePause, inFlightOf, payload, range } from '../redis/contender.ts';
 
 const name = 'work';
 
@@ -11,6 +11,7 @@ export async function pgBoss(url: string): Promise<Contender> {
   await boss.start();
   await boss.createQueue(name, { notify: true });
 
+  const leavers = createLeavers();
   return {
     name: 'pg-boss',
     enqueueOne: (count, inFlight) => inFlightOf(count, inFlight, (id) => boss.send(name, payload(id))),
@@ -31,7 +32,7 @@ export async function pgBoss(url: string): Promise<Contender> {
         },
       );
       await done;
-      await boss.offWork(name);
+      leavers.add(() => boss.offWork(name));
     },
     pickup: async (samples) => {
       const waits: number[] = [];
@@ -51,6 +52,7 @@ export async function pgBoss(url: string): Promise<Contender> {
       await boss.offWork(name);
       return waits;
     },
+    atRest: () => leavers.gone(),
     close: () => boss.stop({ graceful: false }),
   };
 }

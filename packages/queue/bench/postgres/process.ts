@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { Contender, EnqueueShape } from '../redis/contender.ts';
 import { compare, type Result } from '../result.ts';
 import { type Arena, openArena, type Trial, takeTurns } from './arena.ts';
@@ -44,16 +45,25 @@ export async function measureDepth(quick: boolean): Promise<Result[]> {
   const deep = await costAt(arena, quick ? 300_000 : 1_000_000, count);
   const jobs = quick ? 50_000 : 200_000;
   const free = await costAt(arena, jobs, jobs);
-  const idle = await arena.database.connect();
-  await idle.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-  await idle.query('SELECT count(*) FROM millrace.state');
-  const pinned = await costAt(arena, jobs, jobs);
-  await idle.query('ROLLBACK');
-  idle.release();
+  const pinned = await whilePinned(arena.database, () => costAt(arena, jobs, jobs));
   return [
     compare('postgres.depth.1m', deep, shallow, 'no backlog', 'µs of node and PostgreSQL per job'),
     compare('postgres.pinned', pinned, free, 'no idle transaction', 'µs of node and PostgreSQL per job'),
   ];
+}
+
+/** Runs `work` beside a transaction that was forgotten: it keeps every dead row from being vacuumed. */
+async function whilePinned<T>(database: pg.Pool, work: () => Promise<T>): Promise<T> {
+  const idle = await database.connect();
+  try {
+    await idle.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await idle.query('SELECT count(*) FROM millrace.state');
+    return await work();
+  } finally {
+    // A client that is not given back would keep the arena from closing, and hide what went wrong.
+    await idle.query('ROLLBACK');
+    idle.release();
+  }
 }
 
 async function costAt({ clear, measure, millrace }: Arena, depth: number, count: number): Promise<number> {

@@ -13,7 +13,7 @@ export interface Arena extends AsyncDisposable {
   readonly millrace: Contender;
   readonly bullmq: Contender;
   readonly beeQueue: Contender;
-  /** Empties the server. */
+  /** Waits for workers that are leaving, then empties the server. */
   clear(): Promise<void>;
 }
 
@@ -30,7 +30,10 @@ export async function openArena(): Promise<Arena> {
     ...contenders,
     redis,
     url: server.url,
-    clear: async () => void (await redis.flushall()),
+    clear: async () => {
+      for (const contender of Object.values(contenders)) await contender.atRest();
+      await redis.flushall();
+    },
     [Symbol.asyncDispose]: async () => {
       for (const contender of Object.values(contenders)) await contender.close();
       redis.disconnect();

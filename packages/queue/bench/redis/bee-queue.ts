@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import BeeQueue from 'bee-queue';
-import { type Contender, countdown, idlePause, inFlightOf, payload, range } from './contender.ts';
+import { type Contender, countdown, createLeavers, idlePause, inFlightOf, payload, range } from './contender.ts';
 
 /** bee-queue, with the settings that its documentation gives for speed: no events, no stored jobs, finished jobs are removed. */
 export async function beeQueue(url: string): Promise<Contender> {
@@ -19,6 +19,7 @@ export async function beeQueue(url: string): Promise<Contender> {
     await worker.ready();
     return worker;
   };
+  const leavers = createLeavers();
   return {
     name: 'bee-queue',
     enqueueOne: (count, inFlight) => inFlightOf(count, inFlight, (id) => producer.createJob(payload(id)).save()),
@@ -31,7 +32,7 @@ export async function beeQueue(url: string): Promise<Contender> {
       const worker = await startWorker();
       worker.process(concurrency, async () => step());
       await done;
-      setImmediate(() => void worker.close());
+      leavers.add(() => worker.close());
     },
     pickup: async (samples) => {
       const waits: number[] = [];
@@ -52,6 +53,7 @@ export async function beeQueue(url: string): Promise<Contender> {
       await worker.close();
       return waits;
     },
+    atRest: () => leavers.gone(),
     close: () => producer.close(),
   };
 }

@@ -1,6 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobsOptions, Queue, Worker } from 'bullmq';
-import { type Contender, countdown, type EnqueueShape, idlePause, inFlightOf, payload, range } from './contender.ts';
+import {
+  type Contender,
+  countdown,
+  createLeavers,
+  type EnqueueShape,
+  idlePause,
+  inFlightOf,
+  payload,
+  range,
+} from './contender.ts';
 
 function optionsOf(id: number, { priorities }: EnqueueShape): JobsOptions {
   return priorities === undefined ? {} : { priority: 1 + (id % priorities) };
@@ -25,6 +34,7 @@ export async function bullmq(url: string): Promise<Contender> {
     return worker;
   }
 
+  const leavers = createLeavers();
   return {
     name: 'BullMQ',
     enqueueOne: (count, inFlight, shape = {}) =>
@@ -40,7 +50,7 @@ export async function bullmq(url: string): Promise<Contender> {
       const worker = await startWorker(concurrency, async () => step());
       void worker.run();
       await done;
-      setImmediate(() => void worker.close());
+      leavers.add(() => worker.close());
     },
     pickup: async (samples) => {
       const waits: number[] = [];
@@ -61,6 +71,7 @@ export async function bullmq(url: string): Promise<Contender> {
       await worker.close();
       return waits;
     },
+    atRest: () => leavers.gone(),
     close: () => queue.close(),
   };
 }

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 /** A queue library at work on the bench's Redis. All do the same: the same payloads, handlers that do nothing. */
 export interface Contender {
   readonly name: string;
@@ -9,6 +11,8 @@ export interface Contender {
   process(count: number, options: ProcessOptions): Promise<void>;
   /** Milliseconds from the call of enqueue to the start of the handler, for `samples` jobs one after another, with an idle worker. */
   pickup(samples: number): Promise<readonly number[]>;
+  /** Resolves when the workers of earlier processing have left: a trial that began beside them would measure their end too. */
+  atRest(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -72,3 +76,19 @@ export function countdown(count: number): { readonly step: () => void; readonly 
 
 /** Milliseconds between two pick-ups: long enough for the worker to be idle again. */
 export const idlePause = 5;
+
+/** Workers that are on their way out. */
+export interface Leavers {
+  /** Lets the caller stop its clock first, then closes a worker. */
+  add(close: () => PromiseLike<unknown> | void): void;
+  /** Resolves when all have left. */
+  gone(): Promise<void>;
+}
+
+export function createLeavers(): Leavers {
+  const leaving: Promise<unknown>[] = [];
+  return {
+    add: (close) => void leaving.push(nextTurn().then(close)),
+    gone: async () => void (await Promise.all(leaving.splice(0))),
+  };
+}

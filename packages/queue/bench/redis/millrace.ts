@@ -2,7 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createQueue, defineJob, type EnqueueOptions, type QueueAdapter } from '@millrace/queue';
 import { redisAdapter } from '@millrace/queue/redis';
 import { z } from 'zod';
-import { type Contender, countdown, type EnqueueShape, idlePause, inFlightOf, payload, range } from './contender.ts';
+import {
+  type Contender,
+  countdown,
+  createLeavers,
+  type EnqueueShape,
+  idlePause,
+  inFlightOf,
+  payload,
+  range,
+} from './contender.ts';
 
 const work = defineJob('work', z.object({ id: z.number(), t0: z.number(), pad: z.string() }));
 
@@ -24,6 +33,7 @@ export async function millraceOn(adapter: QueueAdapter): Promise<Contender> {
   await queue.ready();
   const capTenants = ({ tenants }: EnqueueShape): Promise<unknown> =>
     queue.limits.set({ tenantDefaults: { maxLeased: tenants === undefined ? null : 50 } });
+  const leavers = createLeavers();
   return {
     name: 'millrace',
     enqueueOne: (count, inFlight, shape = {}) =>
@@ -40,7 +50,7 @@ export async function millraceOn(adapter: QueueAdapter): Promise<Contender> {
       const { step, done } = countdown(count);
       const worker = queue.work({ work: async () => step() }, { concurrency, prefetch: prefetch ? 'auto' : 0 });
       await done;
-      setImmediate(() => void worker.drain());
+      leavers.add(() => worker.drain());
     },
     pickup: async (samples) => {
       const waits: number[] = [];
@@ -60,6 +70,7 @@ export async function millraceOn(adapter: QueueAdapter): Promise<Contender> {
       worker.pause();
       return waits;
     },
+    atRest: () => leavers.gone(),
     close: async () => {
       await queue.close();
       await adapter.close();
