@@ -42,7 +42,7 @@ export async function graphile(url: string): Promise<Contender> {
       const { step, done } = countdown(count);
       const worker = work(concurrency, true, { work: async () => step() });
       await done;
-      leavers.add(() => worker.gracefulShutdown());
+      leavers.add(async () => worker.gracefulShutdown());
     },
     pickup: async (samples) => {
       const waits: number[] = [];

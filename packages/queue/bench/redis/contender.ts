@@ -80,7 +80,7 @@ export const idlePause = 5;
 /** Workers that are on their way out. */
 export interface Leavers {
   /** Lets the caller stop its clock first, then closes a worker. */
-  add(close: () => PromiseLike<unknown> | void): void;
+  add(close: () => PromiseLike<unknown> | undefined): void;
   /** Resolves when all have left. */
   gone(): Promise<void>;
 }
