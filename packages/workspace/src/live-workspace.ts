@@ -1,21 +1,23 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Duration, toMilliseconds } from './duration.ts';
-import { DisposedError, GitTimeoutError, RefusedByPolicyError } from './errors.ts';
+import { DisposedError, GitTimeoutError, InvalidOptionError, RefusedByPolicyError } from './errors.ts';
 import { withDiskFull } from './files/disk-full.ts';
 import { cleanEnvironment } from './git/environment.ts';
 import { redact } from './git/redact.ts';
+import { writeBundle } from './host/bundle.ts';
 import { commitWorkingTree } from './host/commit.ts';
 import { type HostContext, type HostRepository, openHostRepository } from './host/host-repository.ts';
 import { importAgentCommits } from './host/import.ts';
-import { pushTip, writeBundle } from './host/publish.ts';
+import { pushTip } from './host/publish.ts';
 import { resolveRules } from './host/rules.ts';
-import { moveWorkingTree, statusEntries, treeOf, writeWorkingTree } from './host/working-tree.ts';
+import { readTree } from './host/trees.ts';
+import { moveWorkingTree, statusEntries, writeWorkingTree } from './host/working-tree.ts';
 import type { Lease } from './lease/lease.ts';
 import type { TreeView } from './overlay/mounts.ts';
 import { runProcess } from './process.ts';
 import { checkWorkspace } from './quota.ts';
-import { checkRefName, parseRepository } from './repository.ts';
+import { checkRefName, isCommitId, parseRepository } from './repository.ts';
 import type {
   BundleOptions,
   Cancellable,
@@ -126,8 +128,9 @@ async function readStatus(
 async function readDiff(parts: LiveWorkspaceParts, host: HostRepository, options: DiffOptions): Promise<Buffer> {
   const rules = resolveRules(parts.context.services.rules);
   const { format = 'patch', from = 'base', maxBytes = 64 * MEBIBYTE, signal } = options;
+  if (options.to !== undefined && !isCommitId(options.to)) throw new InvalidOptionError('to', 'must be a commit id');
   const tip = await importAgentCommits(host, rules, signal);
-  const { tree } = await writeWorkingTree(host, rules, signal);
+  const to = options.to ?? (await writeWorkingTree(host, rules, signal)).tree;
   const { stdout, truncated } = await host.run({
     what: 'Comparing',
     args: [
@@ -138,7 +141,7 @@ async function readDiff(parts: LiveWorkspaceParts, host: HostRepository, options
       '--no-renames',
       ...diffArguments[format],
       from === 'base' ? parts.context.base : tip,
-      tree,
+      to,
       '--',
     ],
     maxOutput: maxBytes,
@@ -165,7 +168,7 @@ async function restoreTo(
   { tree }: Checkpoint,
   options: Cancellable,
 ): Promise<void> {
-  await treeOf(host, tree, options.signal);
+  await readTree(host, tree, options.signal);
   await moveWorkingTree(host, resolveRules(parts.context.services.rules), tree, options.signal);
 }
 

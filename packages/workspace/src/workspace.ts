@@ -86,6 +86,11 @@ export interface DiffOptions extends Cancellable {
   readonly format?: 'patch' | 'binary' | 'stat' | 'numstat' | 'name-status';
   /** Other end: the commit the workspace started from, or the tip of the branch. @default 'base' */
   readonly from?: 'base' | 'head';
+  /**
+   * One end: the id of a commit of this workspace, as {@link Workspace.commitAll} gave it. Cheaper than the working tree,
+   * which must be read. @default the working tree
+   */
+  readonly to?: string;
   /** Bytes at most; more is {@link RefusedByPolicyError} with rule `diff-size`. @default 64 MiB */
   readonly maxBytes?: number;
 }

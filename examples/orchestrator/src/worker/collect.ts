@@ -18,7 +18,7 @@ export async function collect(context: WorkerContext, session: RunSession, works
   const commit = await workspace.commitAll({ message: run.message, date: run.created_at, signal });
   const head = commit?.sha ?? (await workspace.status({ signal })).head;
   const changed = head !== workspace.base;
-  const patch = await workspace.patch({ signal });
+  const patch = changed ? await workspace.patch({ to: head, signal }) : Buffer.alloc(0);
   const stat = statOfPatch(patch);
   const artifacts = await storeArtifacts(context, session, workspace, { patch, changed });
   await saveArtifacts(context.db, session.hold.runId, artifacts);

@@ -1,13 +1,10 @@
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { writeBeneath } from '../files/beneath.ts';
-import { tellAgentLfs } from '../lfs/publish.ts';
 import type { Commit, CommitOptions, Identity } from '../workspace.ts';
-import { type AgentFolder, readAgentHead } from './agent-git-dir.ts';
 import type { HostRepository } from './host-repository.ts';
 import { importAgentCommits } from './import.ts';
 import { checkRules, type ResolvedRules } from './rules.ts';
-import { adoptIndex, treeOf, writeWorkingTree } from './working-tree.ts';
+import { tellAgent } from './tell-agent.ts';
+import { noteTree, treeOf } from './trees.ts';
+import { adoptIndex, writeWorkingTree } from './working-tree.ts';
 
 function identityEnvironment(options: CommitOptions, fallback: Identity): Record<string, string> {
   const author = options.author ?? fallback;
@@ -24,37 +21,6 @@ function identityEnvironment(options: CommitOptions, fallback: Identity): Record
 
 function dates(date: string): Record<string, string> {
   return { GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date };
-}
-
-/**
- * Lets the agent's repository know of a commit of the host: a pack, the branch and the index are written as files.
- * The index fits, because it describes the same working tree.
- */
-async function tellAgent(host: HostRepository, commit: string, parent: string, signal?: AbortSignal): Promise<void> {
-  const { agent, folder } = host.context;
-  const head = await readAgentHead(agent);
-  if (head === undefined || (head.commit !== undefined && head.commit !== parent)) return;
-  const write = (
-    { root, names }: AgentFolder,
-    below: readonly string[],
-    data: Buffer | string,
-    time?: Date,
-  ): Promise<void> => writeBeneath(root, [...names, ...below], data, time);
-  const outgoing = join(folder, 'outgoing');
-  await mkdir(outgoing, { recursive: true });
-  const args = ['pack-objects', '--revs', '--quiet', join(outgoing, 'pack')];
-  const name = await host.text({ what: 'Packing a commit', args, input: `${commit}\n--not\n${parent}\n`, signal });
-  for (const ending of ['pack', 'idx']) {
-    const data = await readFile(join(outgoing, `pack-${name}.${ending}`));
-    await write(agent.common, ['objects', 'pack', `pack-${name}.${ending}`], data);
-  }
-  await rm(outgoing, { recursive: true, force: true });
-  await tellAgentLfs(host, commit, parent, signal);
-  const index = join(host.gitDir, 'index');
-  // The time stays: git compares the files' times with it to tell what may have changed since.
-  await write(agent.own, ['index'], await readFile(index), (await stat(index)).mtime);
-  if (head.ref === undefined) await write(agent.own, ['HEAD'], `${commit}\n`);
-  else await write(agent.common, head.ref.split('/'), `${commit}\n`);
 }
 
 /** Commits what is uncommitted on top of the agent's own commits; undefined when there is nothing. */
@@ -75,7 +41,8 @@ export async function commitWorkingTree(
     env: identityEnvironment(options, identity),
     signal,
   });
-  await checkRules(host, sha, rules, signal);
+  noteTree(host, sha, written.tree);
+  await checkRules(host, { tip: sha, parent }, rules, signal);
   await adoptIndex(host, written);
   await host.setTip(sha);
   host.context.services.step('commit:made');

@@ -1,8 +1,8 @@
-import { DivergedError, InvalidOptionError } from '../errors.ts';
+import { DivergedError } from '../errors.ts';
 import { listRemote, runRemote } from '../git/remote.ts';
 import { publishLfs } from '../lfs/publish.ts';
 import type { RepositoryAddress } from '../repository.ts';
-import type { BundleOptions, Commit, PushOptions, PushResult } from '../workspace.ts';
+import type { PushOptions, PushResult } from '../workspace.ts';
 import type { HostRepository } from './host-repository.ts';
 import { importAgentCommits } from './import.ts';
 import { checkBranch, checkRules, type ResolvedRules } from './rules.ts';
@@ -19,7 +19,7 @@ export async function pushTip(
   const { services } = host.context;
   const sha = await importAgentCommits(host, rules, signal);
   checkBranch(branch, rules);
-  await checkRules(host, sha, rules, signal);
+  await checkRules(host, { tip: sha }, rules, signal);
   const ref = `refs/heads/${branch}`;
   await publishLfs(host, remote, sha, rules, signal);
   services.step('push:before');
@@ -78,22 +78,4 @@ async function checkForward(
       `${where} is at ${seen}, which ${sha} does not contain. Choose another branch, or \`mode: 'replace'\``,
     );
   }
-}
-
-/** Writes a bundle of what is on top of the base. */
-export async function writeBundle(
-  host: HostRepository,
-  branch: string | undefined,
-  rules: ResolvedRules,
-  options: BundleOptions,
-): Promise<Commit> {
-  const { path, signal } = options;
-  const sha = await importAgentCommits(host, rules, signal);
-  await checkRules(host, sha, rules, signal);
-  const { base } = host.context;
-  if (sha === base) throw new InvalidOptionError('bundle', 'needs a commit on top of the base; commit something first');
-  const ref = `refs/millrace/bundle/${branch ?? 'detached'}`;
-  await host.run({ what: 'Naming the tip', args: ['update-ref', ref, sha], signal });
-  await host.run({ what: 'Writing a bundle', args: ['bundle', 'create', '--quiet', path, ref, '--not', base], signal });
-  return { sha };
 }

@@ -145,6 +145,12 @@ async function checkAuthors(
 /** What passed already, by workspace: a commit never changes, so committing, bundling and pushing one check it once. */
 const passed = new WeakMap<HostRepository['context'], Set<string>>();
 
+/** What is to leave the workspace: a tip and, where the host itself has just made it, its parent. */
+export interface Leaving {
+  readonly tip: string;
+  readonly parent?: string;
+}
+
 /**
  * Checks what is on top of the base against the rules.
  *
@@ -152,32 +158,27 @@ const passed = new WeakMap<HostRepository['context'], Set<string>>();
  */
 export async function checkRules(
   host: HostRepository,
-  tip: string,
+  leaving: Leaving,
   rules: ResolvedRules,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { tip } = leaving;
   if (tip === host.context.base) return;
   const known = passed.get(host.context) ?? new Set();
   const check = JSON.stringify([tip, rules]);
   if (known.has(check)) return;
-  await checkCommits(host, tip, rules, signal);
+  await checkCommits(host, leaving, rules, signal);
   passed.set(host.context, known.add(check));
 }
 
 async function checkCommits(
   host: HostRepository,
-  tip: string,
+  { tip, parent }: Leaving,
   rules: ResolvedRules,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { base } = host.context;
-  if (rules.descendsFromBase) {
-    const args = ['merge-base', '--is-ancestor', base, tip];
-    const { exitCode } = await host.run({ what: 'Comparing with the base', args, ok: [0, 1], signal });
-    if (exitCode === 1)
-      throw new RefusedByPolicyError('base', `${tip} does not descend from ${base}; rebase it onto that`);
-  }
-  const commits = await host.text({ what: 'Listing commits', args: ['rev-list', tip, '--not', base], signal });
+  // A commit of the host right on the base descends from it and brings no other with it.
+  const commits = parent === host.context.base ? tip : await newCommits(host, tip, rules, signal);
   const count = commits === '' ? 0 : commits.split('\n').length;
   if (count > rules.maxCommits) {
     throw new RefusedByPolicyError('commits', `${count} commits on top of the base; ${rules.maxCommits} are allowed`);
@@ -186,6 +187,22 @@ async function checkCommits(
   checkPaths(changes, rules);
   await checkContents(host, changes, rules, signal);
   if (rules.allowedEmails !== undefined) await checkAuthors(host, tip, rules.allowedEmails, signal);
+}
+
+async function newCommits(
+  host: HostRepository,
+  tip: string,
+  { descendsFromBase }: ResolvedRules,
+  signal?: AbortSignal,
+): Promise<string> {
+  const { base } = host.context;
+  if (descendsFromBase) {
+    const args = ['merge-base', '--is-ancestor', base, tip];
+    const { exitCode } = await host.run({ what: 'Comparing with the base', args, ok: [0, 1], signal });
+    if (exitCode === 1)
+      throw new RefusedByPolicyError('base', `${tip} does not descend from ${base}; rebase it onto that`);
+  }
+  return await host.text({ what: 'Listing commits', args: ['rev-list', tip, '--not', base], signal });
 }
 
 /** Checks the name of a branch that is to be pushed. */

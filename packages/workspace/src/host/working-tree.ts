@@ -5,6 +5,7 @@ import { orMissing } from '../files/record.ts';
 import type { StatusEntry } from '../workspace.ts';
 import type { HostRepository } from './host-repository.ts';
 import type { ResolvedRules } from './rules.ts';
+import { treeOf } from './trees.ts';
 
 const changeOf: Readonly<Record<string, StatusEntry['change']>> = {
   '?': 'added',
@@ -68,15 +69,6 @@ export async function writeWorkingTree(
     signal,
   });
   return { tree: await host.text({ what, index, args: ['write-tree'], signal }), index };
-}
-
-/** Tree of a commit. */
-export function treeOf(host: HostRepository, commit: string, signal?: AbortSignal): Promise<string> {
-  return host.text({
-    what: 'Reading a tree',
-    args: ['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`],
-    signal,
-  });
 }
 
 /** Makes a written index the host's own. */

@@ -151,11 +151,13 @@ async function fetchWanted(services: Services, want: Want, address: RepositoryAd
   const resolved = await resolveWanted(services, want, address);
   const record = await readyRecord(services, want, address, resolved);
   const gitDir = generationPath(root, main.key, record.generation);
-  if ((await commitOf(services, gitDir, resolved.id, want.signal)) === undefined) {
+  const look = (): Promise<string | undefined> => commitOf(services, gitDir, resolved.id, want.signal);
+  let commit = await look();
+  if (commit === undefined) {
     await removeStaleLocks(gitDir);
     await fetchOne(services, { ...want, address, gitDir, partial: record.partial }, resolved);
+    commit = await look();
   }
-  const commit = await commitOf(services, gitDir, resolved.id, want.signal);
   if (commit === undefined) {
     throw new RefNotFoundError(
       `${address.url}: "${want.ref ?? 'HEAD'}" is no commit. Name a branch, a tag or a commit`,
