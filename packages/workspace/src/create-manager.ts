@@ -217,6 +217,7 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     const left = await Promise.allSettled([...live.values()].map((workspace) => workspace.dispose()));
     await (await started?.catch(() => undefined))?.stop();
     services.overlays.close();
+    services.git.close();
     const failed = left.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   };

@@ -35,30 +35,43 @@ export interface ProcessResult {
   readonly timedOut: boolean;
 }
 
-interface Collected {
+/** Output that is kept up to a limit. */
+export interface Collected {
+  readonly add: (chunk: Buffer) => void;
   readonly bytes: () => Buffer;
   readonly truncated: () => boolean;
 }
 
-function collect(child: ChildProcess, name: 'stdout' | 'stderr', request: ProcessRequest): Collected {
+/** Makes a collector that keeps so many bytes and tells of every chunk. */
+export function createCollected(maxOutput: number, onChunk?: (chunk: Buffer) => void): Collected {
   const chunks: Buffer[] = [];
   let size = 0;
   let truncated = false;
-  child[name]?.on('data', (chunk: Buffer) => {
-    request.onOutput?.(name, chunk);
-    const room = request.maxOutput - size;
-    truncated ||= chunk.length > room;
-    if (room <= 0) return;
-    chunks.push(chunk.subarray(0, room));
-    size += Math.min(chunk.length, room);
-  });
-  return { bytes: () => Buffer.concat(chunks), truncated: () => truncated };
+  return {
+    add: (chunk) => {
+      onChunk?.(chunk);
+      const room = maxOutput - size;
+      truncated ||= chunk.length > room;
+      if (room <= 0) return;
+      chunks.push(chunk.subarray(0, room));
+      size += Math.min(chunk.length, room);
+    },
+    bytes: () => Buffer.concat(chunks),
+    truncated: () => truncated,
+  };
+}
+
+function collect(child: ChildProcess, name: 'stdout' | 'stderr', request: ProcessRequest): Collected {
+  const { maxOutput, onOutput } = request;
+  const collected = createCollected(maxOutput, onOutput && ((chunk) => onOutput(name, chunk)));
+  child[name]?.on('data', collected.add);
+  return collected;
 }
 
 /** Kills a process and all that it started, as far as they stayed in its process group. */
-export function killGroup(child: ChildProcess): void {
+export function killGroup({ pid }: { readonly pid?: number | undefined }): void {
   try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   } catch {
     // The group is gone already.
   }
@@ -71,6 +84,32 @@ function feed(child: ChildProcess, input: string | Buffer | undefined): void {
 }
 
 /**
+ * Does `work` and kills when its time is over or the request is aborted.
+ *
+ * @throws the signal's reason when it was aborted
+ */
+export async function withLimits<T>(
+  { signal, clock, timeoutMs }: Pick<ProcessRequest, 'signal' | 'clock' | 'timeoutMs'>,
+  kill: () => void,
+  work: () => Promise<T>,
+): Promise<{ readonly value: T; readonly timedOut: boolean }> {
+  let timedOut = false;
+  const timer = clock.setTimeout(() => {
+    timedOut = true;
+    kill();
+  }, timeoutMs);
+  signal?.addEventListener('abort', kill, { once: true });
+  try {
+    const value = await work();
+    signal?.throwIfAborted();
+    return { value, timedOut };
+  } finally {
+    clock.clearTimeout(timer);
+    signal?.removeEventListener('abort', kill);
+  }
+}
+
+/**
  * Runs a process in a group of its own and waits for its end.
  *
  * @throws the signal's reason when it was aborted, or the system's error when the program can not be started
@@ -79,31 +118,23 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
   request.signal?.throwIfAborted();
   const { command, args, cwd, env } = request;
   const child = spawn(command, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
-  let timedOut = false;
-  const kill = (): void => killGroup(child);
-  const timer = request.clock.setTimeout(() => {
-    timedOut = true;
-    kill();
-  }, request.timeoutMs);
-  request.signal?.addEventListener('abort', kill, { once: true });
   const stdout = collect(child, 'stdout', request);
   const stderr = collect(child, 'stderr', request);
   feed(child, request.input);
-  try {
-    const [code, signal] = await ended(child);
-    request.signal?.throwIfAborted();
-    return {
-      exitCode: code ?? undefined,
-      signal: signal ?? undefined,
-      stdout: stdout.bytes(),
-      stderr: stderr.bytes(),
-      truncated: stdout.truncated() || stderr.truncated(),
-      timedOut,
-    };
-  } finally {
-    request.clock.clearTimeout(timer);
-    request.signal?.removeEventListener('abort', kill);
-  }
+  const { value, timedOut } = await withLimits(
+    request,
+    () => killGroup(child),
+    () => ended(child),
+  );
+  const [code, signal] = value;
+  return {
+    exitCode: code ?? undefined,
+    signal: signal ?? undefined,
+    stdout: stdout.bytes(),
+    stderr: stderr.bytes(),
+    truncated: stdout.truncated() || stderr.truncated(),
+    timedOut,
+  };
 }
 
 function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {

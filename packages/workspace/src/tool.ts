@@ -1,4 +1,5 @@
 import { systemClock } from './clock.ts';
+import type { Launcher } from './launcher.ts';
 import { runProcess } from './process.ts';
 
 /** What a small system program answered. */
@@ -16,14 +17,26 @@ export function toolEnvironment(): Record<string, string> {
 /** Milliseconds after which a small system program is given up. */
 export const TOOL_TIMEOUT_MS = 30_000;
 
-/** Runs a small system program. Never rejects: the answer says what went wrong. */
-export async function runTool(command: string, args: readonly string[]): Promise<ToolAnswer> {
+/** Starts the program as a child of this process. */
+const directly: Pick<Launcher, 'run'> = {
+  run: (request) => runProcess({ ...request, cwd: '/', env: { ...toolEnvironment(), ...request.env } }),
+};
+
+/**
+ * Runs a small system program. Never rejects: the answer says what went wrong.
+ *
+ * @param launcher starts it, for what is called often
+ */
+export async function runTool(
+  command: string,
+  args: readonly string[],
+  launcher: Pick<Launcher, 'run'> = directly,
+): Promise<ToolAnswer> {
   try {
-    const { exitCode, stderr } = await runProcess({
+    const { exitCode, stderr } = await launcher.run({
       command,
       args,
-      cwd: '/',
-      env: toolEnvironment(),
+      env: {},
       timeoutMs: TOOL_TIMEOUT_MS,
       maxOutput: 65_536,
       clock: systemClock,

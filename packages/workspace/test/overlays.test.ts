@@ -1,11 +1,10 @@
 import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '@millrace/test-support';
 import { describe, expect, test } from 'vitest';
 import type { Launch, StatusEntry, StrategyProbe } from '../src/index.ts';
 import { inBatches } from '../src/overlay/batches.ts';
-import { createMountHelper } from '../src/overlay/mount-helper.ts';
 import { type Fixture, fixture, git } from './support/fixture.ts';
 import { expectNothingLeft } from './support/nothing-left.ts';
 
@@ -114,30 +113,6 @@ describe('a user without the right to mount', () => {
     expect(told.used).toBe('clone');
     expect(told.pushed).toBe(true);
   });
-});
-
-describe('the mount helper', () => {
-  test('does a command after the other, says how each went, and lives again after its death', async () => {
-    await using it = fixture();
-    const helper = createMountHelper();
-    const table = join(it.folder, 'table');
-    writeFileSync(table, '');
-    expect(await helper.ask(`mount ${table}`)).toBe(true);
-    expect(await helper.ask(`umount ${it.folder}`)).toBe(false);
-    const [shell] = shells();
-    const lost = helper.ask(`mount ${table}`);
-    process.kill(shell as number, 'SIGKILL');
-    await lost;
-    // Until its death is noticed, commands fail, which callers answer by mounting one by one.
-    await waitFor(async () => expect(await helper.ask(`mount ${table}`)).toBe(true));
-    helper.close();
-    await waitFor(() => expect(shells()).toEqual([]));
-  });
-
-  function shells(): number[] {
-    const pids = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').map(Number);
-    return pids.filter((pid) => pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('mount --all'));
-  }
 });
 
 test('requests of one moment go together, those of later with the next batch', async () => {

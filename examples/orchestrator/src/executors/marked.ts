@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 /** The variable that every process of a run inherits. */
 export const runMarker = 'MILLRACE_RUN_ID';
@@ -36,16 +36,42 @@ function planLook(): NonNullable<typeof next> {
   return { runIds, done: look() };
 }
 
+/** Processes that are read before others get their turn: about 2 ms. */
+const atOnce = 64;
+
+/**
+ * Reads at once, not through the thread pool: nothing of `/proc` waits for a disk, and to read 300 processes by another
+ * thread, five steps each, costs 80 ms of processor instead of 9 (measured on two virtual cores).
+ */
 async function killAll(runIds: ReadonlySet<string>): Promise<void> {
-  const names = await readdir('/proc').catch(() => []);
-  const pids = names.map(Number).filter((pid) => pid > 1 && pid !== process.pid);
-  for (const pid of pids) if (runIds.has(await markOf(pid))) kill(pid);
+  for (const [index, pid] of otherProcesses().entries()) {
+    if (index % atOnce === atOnce - 1) await nextTurn();
+    if (runIds.has(markOf(pid))) kill(pid);
+  }
 }
 
-async function markOf(pid: number): Promise<string> {
-  const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-  const at = `\0${environment}`.indexOf(`\0${runMarker}=`);
-  return at < 0 ? '' : (environment.slice(at + runMarker.length + 1).split('\0', 1)[0] ?? '');
+function otherProcesses(): readonly number[] {
+  try {
+    const pids = readdirSync('/proc').map(Number);
+    return pids.filter((pid) => pid > 1 && pid !== process.pid);
+  } catch {
+    return [];
+  }
+}
+
+function markOf(pid: number): string {
+  const environment = `\0${environmentOf(pid)}`;
+  const at = environment.indexOf(`\0${runMarker}=`);
+  return at < 0 ? '' : (environment.slice(at + runMarker.length + 2).split('\0', 1)[0] ?? '');
+}
+
+/** Nothing for one that has ended, or is somebody else's. */
+function environmentOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 function kill(pid: number): void {

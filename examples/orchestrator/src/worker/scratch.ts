@@ -1,4 +1,5 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Hold } from '../runs/transition.ts';
 
@@ -14,15 +15,15 @@ export interface Scratch extends AsyncDisposable {
 export async function makeScratch(root: string, hold: Hold, purpose: string): Promise<Scratch> {
   const directory = join(root, `${hold.runId}.${hold.dispatch}.${hold.fence}.${purpose}`);
   const [home, temporary] = [join(directory, 'home'), join(directory, 'tmp')];
-  await mkdir(home, { recursive: true, mode: 0o700 });
-  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  mkdirSync(temporary, { recursive: true, mode: 0o700 });
   return {
     home,
     temporary,
     async writeHome(files) {
       for (const [name, text] of Object.entries(files)) {
-        await mkdir(dirname(join(home, name)), { recursive: true, mode: 0o700 });
-        await writeFile(join(home, name), text, { mode: 0o600 });
+        mkdirSync(dirname(join(home, name)), { recursive: true, mode: 0o700 });
+        writeFileSync(join(home, name), text, { mode: 0o600 });
       }
     },
     async [Symbol.asyncDispose]() {

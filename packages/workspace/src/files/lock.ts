@@ -73,13 +73,57 @@ export async function tryLock(request: LockRequest): Promise<HeldLock | undefine
   return { fence: mine, release, [Symbol.asyncDispose]: release };
 }
 
-/** Waits for a lock. @throws the signal's reason when it is aborted */
-export async function lock(request: LockRequest): Promise<HeldLock> {
-  await mkdir(request.folder, { recursive: true });
+/** The end of the line at each folder. Callers of one process queue here, so that only the first of them polls. */
+const lines = new Map<string, Promise<void>>();
+
+function orAbort(wait: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return wait;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    void wait.then(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    });
+  });
+}
+
+async function poll(request: LockRequest): Promise<HeldLock> {
   for (;;) {
     request.signal?.throwIfAborted();
     const held = await tryLock(request);
     if (held !== undefined) return held;
     await sleep(POLL_MS * (0.1 + 0.9 * Math.random()), undefined, request.signal ? { signal: request.signal } : {});
+  }
+}
+
+/** Takes a place in the line; the answer waits for those before it, and `leave` lets the next one go on. */
+function queueAt(folder: string): { readonly before: Promise<void>; readonly leave: () => void } {
+  const before = lines.get(folder) ?? Promise.resolve();
+  let leave = (): void => undefined;
+  const gone = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const end = before.then(() => gone);
+  lines.set(folder, end);
+  void end.then(() => {
+    if (lines.get(folder) === end) lines.delete(folder);
+  });
+  return { before, leave };
+}
+
+/** Waits for a lock. @throws the signal's reason when it is aborted */
+export async function lock(request: LockRequest): Promise<HeldLock> {
+  const { before, leave } = queueAt(request.folder);
+  try {
+    await orAbort(before, request.signal);
+    await mkdir(request.folder, { recursive: true });
+    const held = await poll(request);
+    const release = (): Promise<void> => held.release().finally(leave);
+    return { fence: held.fence, release, [Symbol.asyncDispose]: release };
+  } catch (error) {
+    leave();
+    throw error;
   }
 }

@@ -1,24 +1,55 @@
-import { chmod, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { orMissing } from './record.ts';
+import { chmodSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isMissing } from './record.ts';
 
-const options = { recursive: true, force: true, maxRetries: 3 } as const;
+/** Milliseconds of removing after which others get their turn. */
+const SLICE_MS = 2;
 
-/** Gives the owner back the right to look into folders and to empty them; links are not followed. */
-async function unlockFolders(path: string): Promise<void> {
-  await chmod(path, 0o700).catch(orMissing);
-  for (const entry of (await readdir(path, { withFileTypes: true }).catch(orMissing)) ?? []) {
-    if (entry.isDirectory()) await unlockFolders(join(path, entry.name));
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+/** Does a step in a folder; once more, with the owner's rights given back, where they are missing. Undefined when it is gone. */
+function stepIn<T>(folder: string, step: () => T): T | undefined {
+  try {
+    return step();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    if (codeOf(error) !== 'EACCES') throw error;
+    chmodSync(folder, 0o700);
+    return step();
   }
 }
 
-/** Removes a tree, also one with folders that their owner may not write in (package caches, overlayfs' own). */
+/** Removes in slices: `sliceEnd` is when the present one is over, by the monotonic clock. */
+async function removeFolder(path: string, sliceEnd: number): Promise<number> {
+  let end = sliceEnd;
+  const entries = stepIn(path, () => readdirSync(path, { withFileTypes: true })) ?? [];
+  for (const entry of entries) {
+    const inside = join(path, entry.name);
+    if (entry.isDirectory()) end = await removeFolder(inside, end);
+    else stepIn(path, () => unlinkSync(inside));
+    if (performance.now() < end) continue;
+    await nextTurn();
+    end = performance.now() + SLICE_MS;
+  }
+  stepIn(dirname(path), () => rmdirSync(path));
+  return end;
+}
+
+/**
+ * Removes a tree, also one with folders that their owner may not write in (package caches, overlayfs' own); links are
+ * removed, not followed. On this thread, in slices: by the thread pool each of its many small steps costs ten times the
+ * processor.
+ */
 export async function removeTree(path: string): Promise<void> {
   try {
-    await rm(path, options);
+    const isFolder = stepIn(dirname(path), () => lstatSync(path))?.isDirectory();
+    if (isFolder) await removeFolder(path, performance.now() + SLICE_MS);
+    else stepIn(dirname(path), () => unlinkSync(path));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
-    await unlockFolders(path);
-    await rm(path, options);
+    if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EBUSY') throw error;
+    // Somebody still writes into it.
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
   }
 }

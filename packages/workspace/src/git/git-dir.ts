@@ -1,4 +1,4 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { orMissing } from '../files/record.ts';
 import { filterSettings } from '../lfs/filter.ts';
@@ -74,8 +74,8 @@ export function conePatterns(sparse: readonly string[]): string {
 /** Writes a file below a git directory. */
 export async function writeAt(gitDir: string, name: string, text: string): Promise<void> {
   const path = join(gitDir, name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
 }
 
 /** Writes HEAD, the branch, the remote's ref and the configuration: what makes one checkout different from another. */
@@ -89,14 +89,22 @@ export async function writeHead(gitDir: string, spec: GitDirSpec): Promise<void>
   }
 }
 
+/** A mirror of a shallow upstream is shallow, and so are those that borrow from it. */
+function copyShallow(from: string, to: string): void {
+  try {
+    copyFileSync(join(from, 'shallow'), join(to, 'shallow'));
+  } catch (error) {
+    orMissing(error);
+  }
+}
+
 /** Makes a whole git directory that borrows the objects of another repository. */
 export async function makeGitDir(gitDir: string, spec: GitDirSpec): Promise<void> {
   for (const folder of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'info']) {
-    await mkdir(join(gitDir, folder), { recursive: true });
+    mkdirSync(join(gitDir, folder), { recursive: true });
   }
-  await writeFile(join(gitDir, 'objects/info/alternates'), `${join(spec.borrowFrom, 'objects')}\n`);
-  if (spec.sparse.length > 0) await writeFile(join(gitDir, 'info/sparse-checkout'), conePatterns(spec.sparse));
-  // A mirror of a shallow upstream is shallow, and so are those that borrow from it.
-  await copyFile(join(spec.borrowFrom, 'shallow'), join(gitDir, 'shallow')).catch(orMissing);
+  writeFileSync(join(gitDir, 'objects/info/alternates'), `${join(spec.borrowFrom, 'objects')}\n`);
+  if (spec.sparse.length > 0) writeFileSync(join(gitDir, 'info/sparse-checkout'), conePatterns(spec.sparse));
+  copyShallow(spec.borrowFrom, gitDir);
   await writeHead(gitDir, spec);
 }

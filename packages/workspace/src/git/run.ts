@@ -1,7 +1,8 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../clock.ts';
 import { GitTimeoutError } from '../errors.ts';
-import { type ProcessResult, runProcess } from '../process.ts';
+import { createLauncher, type Launcher } from '../launcher.ts';
+import type { ProcessResult } from '../process.ts';
 import { classifyFailure } from './classify.ts';
 
 /** One call of git. */
@@ -46,6 +47,8 @@ export interface Git {
   running(): number;
   /** Calls that wait for a slot. */
   waiting(): number;
+  /** Ends what waits for calls. */
+  close(): void;
 }
 
 /** What {@link createGit} needs. */
@@ -57,9 +60,8 @@ export interface GitOptions {
   readonly clock: Clock;
 }
 
-function callEnvironment(options: GitOptions, call: GitCall): Record<string, string> {
+function callEnvironment(call: GitCall): Record<string, string> {
   return {
-    ...options.environment,
     ...(call.gitDir === undefined ? {} : { GIT_DIR: call.gitDir }),
     ...(call.workTree === undefined ? {} : { GIT_WORK_TREE: call.workTree }),
     ...(call.index === undefined ? {} : { GIT_INDEX_FILE: call.index }),
@@ -67,15 +69,14 @@ function callEnvironment(options: GitOptions, call: GitCall): Record<string, str
   };
 }
 
-async function runOne(options: GitOptions, call: GitCall): Promise<ProcessResult> {
+async function runOne(options: GitOptions, launcher: Launcher, call: GitCall): Promise<ProcessResult> {
   const [command, ...args] = [...(call.prefix ?? []), options.program, ...call.args];
   const timeoutMs = call.timeoutMs ?? options.timeoutMs;
   const { onStderr } = call;
-  const result = await runProcess({
+  const result = await launcher.run({
     command: command as string,
     args,
-    cwd: '/',
-    env: callEnvironment(options, call),
+    env: callEnvironment(call),
     input: call.input,
     timeoutMs,
     signal: call.signal,
@@ -97,11 +98,13 @@ async function runOne(options: GitOptions, call: GitCall): Promise<ProcessResult
 /** Makes the runner of the host's git processes. */
 export function createGit(options: GitOptions): Git {
   const limit = pLimit(options.concurrency);
-  const run = (call: GitCall): Promise<ProcessResult> => limit(() => runOne(options, call));
+  const launcher = createLauncher(options.environment);
+  const run = (call: GitCall): Promise<ProcessResult> => limit(() => runOne(options, launcher, call));
   return {
     run,
     text: async (call) => (await run(call)).stdout.toString('utf8').replace(/\n$/, ''),
     running: () => limit.activeCount,
     waiting: () => limit.pendingCount,
+    close: () => launcher.close(),
   };
 }

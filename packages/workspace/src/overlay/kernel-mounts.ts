@@ -2,10 +2,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { Owner } from '../files/owner.ts';
+import { createLauncher, type Launcher } from '../launcher.ts';
 import { type Root, stagingPath } from '../root.ts';
-import { runTool, type ToolAnswer } from '../tool.ts';
+import { runTool, type ToolAnswer, toolEnvironment } from '../tool.ts';
 import { inBatches } from './batches.ts';
-import { createMountHelper, type MountHelper } from './mount-helper.ts';
 import { mountPoints, mountsBelow } from './mount-table.ts';
 import {
   mountError,
@@ -28,14 +28,15 @@ async function mountAlone(request: OverlayRequest): Promise<ToolAnswer> {
 async function mountBatch(
   root: Root,
   owner: Owner,
-  helper: MountHelper,
+  launcher: Launcher,
   batch: readonly OverlayRequest[],
 ): Promise<readonly ToolAnswer[]> {
   const table = stagingPath(root, owner.id);
   const lines = batch.map((request) => `millrace ${join(request.folder, 'tree')} overlay ${mountOptions(request)} 0 0`);
   await writeFile(table, `${lines.join('\n')}\n`);
-  const done = await helper.ask(`mount ${table}`).finally(() => rm(table, { force: true }));
-  if (done) return batch.map(() => ({ ok: true, words: '' }));
+  const args = ['--all', '--fstab', table];
+  const { ok } = await runTool('mount', args, launcher).finally(() => rm(table, { force: true }));
+  if (ok) return batch.map(() => ({ ok: true, words: '' }));
   const mounted = new Set(await mountPoints());
   return await Promise.all(
     batch.map((request) => (mounted.has(join(request.folder, 'tree')) ? { ok: true, words: '' } : mountAlone(request))),
@@ -47,10 +48,9 @@ async function unmountAlone(point: string): Promise<void> {
   if (!(await runTool('umount', ['--', point])).ok) await runTool('umount', ['--lazy', '--', point]);
 }
 
-async function unmountBatch(helper: MountHelper, folders: readonly string[]): Promise<readonly undefined[]> {
+async function unmountBatch(launcher: Launcher, folders: readonly string[]): Promise<readonly undefined[]> {
   const points = (await Promise.all(folders.map(mountsBelow))).flat();
-  const simple = points.every((point) => !/\s/.test(point));
-  if (points.length > 0 && !(simple && (await helper.ask(`umount ${points.join(' ')}`)))) {
+  if (points.length > 0 && !(await runTool('umount', ['--', ...points], launcher)).ok) {
     for (const folder of folders) for (const point of await mountsBelow(folder)) await unmountAlone(point);
   }
   return folders.map(() => undefined);
@@ -58,13 +58,13 @@ async function unmountBatch(helper: MountHelper, folders: readonly string[]): Pr
 
 /** Mounts with this process's own right. */
 export function kernelMounts(root: Root, owner: Owner): OverlayMounts {
-  const helper = createMountHelper();
-  // One line for both: the helper does one thing at a time.
+  const launcher = createLauncher(toolEnvironment());
+  // One at a time, so that what comes meanwhile makes a larger batch.
   const alone = pLimit(1);
   const mountSoon = inBatches<OverlayRequest, ToolAnswer>(BATCH, (batch) =>
-    alone(() => mountBatch(root, owner, helper, batch)),
+    alone(() => mountBatch(root, owner, launcher, batch)),
   );
-  const unmountSoon = inBatches<string, undefined>(BATCH, (batch) => alone(() => unmountBatch(helper, batch)));
+  const unmountSoon = inBatches<string, undefined>(BATCH, (batch) => alone(() => unmountBatch(launcher, batch)));
   return {
     userAttributes: false,
     mount: async (request) => {
@@ -78,6 +78,6 @@ export function kernelMounts(root: Root, owner: Owner): OverlayMounts {
       if ((await mountsBelow(folder)).length > 0) await unmountSoon(folder);
     },
     keep: async () => undefined,
-    close: () => helper.close(),
+    close: () => launcher.close(),
   };
 }

@@ -1,7 +1,7 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptRepoError, RefusedByPolicyError } from '../errors.ts';
-import { openFolder } from '../files/beneath.ts';
+import { checkFolder } from '../files/beneath.ts';
 import { quoted } from '../git/git-dir.ts';
 import type { Borrowed } from '../lease/lease.ts';
 import { heal, type Supply, supply, type Want } from '../mirror/mirrors.ts';
@@ -43,7 +43,7 @@ async function makePlace(tree: string, path: string): Promise<string> {
     await mkdir(join(tree, ...names)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
-    await (await openFolder(tree, names))?.close();
+    await checkFolder(tree, names);
   }
   return join(tree, path);
 }

@@ -1,0 +1,58 @@
+import { type Collected, createCollected, type ProcessResult } from '../process.ts';
+
+/** How a turn ended. */
+export interface TurnEnd {
+  readonly status: number;
+  readonly output: Pick<ProcessResult, 'stdout' | 'stderr' | 'truncated'>;
+}
+
+/** One program's time in a lane: it takes what the shell's pipes bring, until each of them has said that it is over. */
+export interface Turn {
+  stdout(chunk: Buffer): void;
+  stderr(chunk: Buffer): void;
+  /** The exit status, from the shell. */
+  words(chunk: Buffer): void;
+  /** The shell is gone: the turn ends with what has come. */
+  cut(status: number): void;
+  readonly over: Promise<TurnEnd>;
+}
+
+/** Passes a stream on, up to the mark that ends it. The mark may come in pieces. */
+function upTo(mark: Buffer, kept: Collected, onOver: () => void): (chunk: Buffer) => void {
+  let held: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    const all = Buffer.concat([held, chunk]);
+    const sure = Math.max(0, all.length - mark.length);
+    if (sure > 0) kept.add(all.subarray(0, sure));
+    held = all.subarray(sure);
+    if (held.equals(mark)) onOver();
+  };
+}
+
+export function createTurn(mark: string, maxOutput: number): Turn {
+  const [out, err] = [createCollected(maxOutput), createCollected(maxOutput)];
+  let resolve: (end: TurnEnd) => void = () => undefined;
+  const over = new Promise<TurnEnd>((settle) => {
+    resolve = settle;
+  });
+  let said = '';
+  let missing = 3;
+  const cut = (status: number): void => {
+    const output = { stdout: out.bytes(), stderr: err.bytes(), truncated: out.truncated() || err.truncated() };
+    resolve({ status, output });
+  };
+  const stepOver = (): void => {
+    missing -= 1;
+    if (missing === 0) cut(Number(said));
+  };
+  return {
+    stdout: upTo(Buffer.from(mark), out, stepOver),
+    stderr: upTo(Buffer.from(mark), err, stepOver),
+    words: (chunk) => {
+      said += chunk.toString('latin1');
+      if (said.endsWith('\n')) stepOver();
+    },
+    cut,
+    over,
+  };
+}
