@@ -138,36 +138,50 @@ async function active({ quick, note }: BenchOptions): Promise<Result[]> {
   return [{ metric: 'sse.p99', ours: percentile(delays, 0.99), peer: null, peerName: null, unit: 'ms', ratio: null }];
 }
 
+/** What a client has of a stream so far. */
+interface Reader {
+  readonly lines: number[];
+  after: string;
+}
+
+/** Reads frames until the stream ends, and tells how many have come. */
+async function readFrames(response: Response, reader: Reader, onHeard: (frames: number) => void): Promise<void> {
+  let text = '';
+  let heard = 0;
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    const frames = text.split('\n\n');
+    text = frames.pop() ?? '';
+    for (const frame of frames) {
+      const id = /^id: (.*)$/m.exec(frame)?.[1];
+      if (!id) continue;
+      reader.after = id;
+      heard += 1;
+      const data = /^data: (.*)$/m.exec(frame)?.[1] ?? '{}';
+      const { lines = [] } = JSON.parse(data) as { lines?: { seq: number }[] };
+      reader.lines.push(...lines.map(({ seq }) => seq));
+    }
+    onHeard(heard);
+  }
+}
+
 /** Reads a run's stream from one API process after the other, each killed under its client, until the run has ended. */
 async function readThroughKills(runId: string, apis: { next(): Promise<Program> }, enough: () => void, kills: number) {
-  const lines: number[] = [];
-  let after = '';
+  const reader: Reader = { lines: [], after: '' };
   for (let killed = 0; ; killed++) {
     const api = await apis.next();
     if (killed === kills) enough();
-    const headers: Record<string, string> = after ? { 'last-event-id': after } : {};
-    const response = await fetch(`${api.url}/v1/runs/${runId}/events`, { headers });
-    if (response.status === 204) return lines;
-    let text = '';
-    let heard = 0;
+    const headers: Record<string, string> = reader.after ? { 'last-event-id': reader.after } : {};
     try {
-      for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-        text += chunk;
-        const frames = text.split('\n\n');
-        text = frames.pop() ?? '';
-        for (const frame of frames) {
-          const id = /^id: (.*)$/m.exec(frame)?.[1];
-          if (!id) continue;
-          after = id;
-          heard += 1;
-          const data = /^data: (.*)$/m.exec(frame)?.[1] ?? '{}';
-          const { lines: some = [] } = JSON.parse(data) as { lines?: { seq: number }[] };
-          lines.push(...some.map(({ seq }) => seq));
-        }
+      const response = await fetch(`${api.url}/v1/runs/${runId}/events`, { headers });
+      if (response.status === 204) return reader.lines;
+      await readFrames(response, reader, (heard) => {
         if (heard > 2 && killed < kills) void api.stop('SIGKILL');
-      }
+      });
     } catch {
       // The process was killed: the client goes to another one.
+    } finally {
+      await api.stop('SIGKILL');
     }
   }
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +21,13 @@ export interface Program {
 /** The orchestrator as production runs it, which `npm run bench` has built. */
 export const ours = '../dist/main.js';
 
+/** Options that the image gives Node: its command between `node` and the program. */
+const nodeOptions = (JSON.parse(/^CMD (\[.*\])$/m.exec(imageText())?.[1] ?? '[]') as string[]).slice(1, -1);
+
+function imageText(): string {
+  return readFileSync(new URL('../deploy/Dockerfile', import.meta.url), 'utf8');
+}
+
 /** Starts a program and waits for the line that tells its address. */
 export async function startProgram(
   path: string,
@@ -27,8 +35,8 @@ export async function startProgram(
   env: Readonly<Record<string, string>>,
 ): Promise<Program> {
   const file = fileURLToPath(new URL(path, import.meta.url));
-  const loader = path.endsWith('.ts') ? ['--import', 'tsx'] : [];
-  const child = spawn(process.execPath, [...loader, file, ...args], {
+  const options = path.endsWith('.ts') ? ['--import', 'tsx'] : nodeOptions;
+  const child = spawn(process.execPath, [...options, file, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

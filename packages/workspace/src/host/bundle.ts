@@ -45,7 +45,7 @@ export async function writeBundle(
     throw new InvalidOptionError('bundle', 'needs a commit on top of the base; commit something first');
   }
   const bundle = Buffer.concat([Buffer.from(headerOf(host, branch, sha)), await packOf(host, sha, signal)]);
-  await writeFile(path, bundle, { flag: 'wx', flush: true }).catch((error: NodeJS.ErrnoException) => {
+  await writeFile(path, bundle, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
     throw new InvalidOptionError('path', `is a file already (${path}); name one that does not exist`);
   });

@@ -74,11 +74,21 @@ async function present(services: Services, want: Want, notBefore: number): Promi
   const fresh = seen !== undefined && seen.at >= notBefore ? seen : undefined;
   const id = want.ref !== undefined && isCommitId(want.ref) ? want.ref : fresh?.commit;
   if (id === undefined) return undefined;
-  const known = (await want.known?.(id, record.generation)) ?? false;
-  const commit = known ? id : await commitOf(services, gitDir, id, want.signal);
+  const commit = await commitIn(services, want, gitDir, { id, generation: record.generation });
   return commit === undefined
     ? undefined
     : { ...supplyOf(services, address, record), commit, name: fresh?.name, fetchMs: 0 };
+}
+
+/** The commit of an id that the generation has; the remote is not asked. */
+async function commitIn(
+  services: Services,
+  want: Want,
+  gitDir: string,
+  { id, generation }: { readonly id: string; readonly generation: number },
+): Promise<string | undefined> {
+  if (await want.known?.(id, generation)) return id;
+  return await commitOf(services, gitDir, id, want.signal);
 }
 
 function supplyOf(
@@ -151,7 +161,8 @@ async function fetchWanted(services: Services, want: Want, address: RepositoryAd
   const resolved = await resolveWanted(services, want, address);
   const record = await readyRecord(services, want, address, resolved);
   const gitDir = generationPath(root, main.key, record.generation);
-  const look = (): Promise<string | undefined> => commitOf(services, gitDir, resolved.id, want.signal);
+  const wanted = { id: resolved.id, generation: record.generation };
+  const look = (): Promise<string | undefined> => commitIn(services, want, gitDir, wanted);
   let commit = await look();
   if (commit === undefined) {
     await removeStaleLocks(gitDir);
