@@ -27,6 +27,13 @@ test('a wait over another connection than that of the write proves nothing, and 
   await persist(['p'])();
 });
 
+test('a connection that is gone when the replicas are asked is an error that says: again', async () => {
+  const call = async (): Promise<never> => Promise.reject(new Error('Connection is closed.'));
+  const client = Object.assign(new EventEmitter(), { call }) as unknown as RedisClient;
+  const persist = createPersist(client, readOptions({ client, durability: 'wait' }), { waitsForDisk: false });
+  await expect(persist(['p'])()).rejects.toThrow(StoreUnavailableError);
+});
+
 test('in a Cluster it is the node of the job that is asked for its replicas', { timeout: 90_000 }, async () => {
   await using cluster = await startRedisCluster({ nodes: 6 });
   const client = new Cluster([...cluster.nodes], { redisOptions: { maxRetriesPerRequest: 0 } });

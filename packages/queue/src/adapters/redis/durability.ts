@@ -3,6 +3,7 @@ import type { ServerFacts } from './checks.ts';
 import type { RedisClient } from './client.ts';
 import { nodesOf } from './nodes.ts';
 import type { RedisSettings } from './options.ts';
+import { toStoreError } from './store-errors.ts';
 
 /**
  * Called before something is written under these prefixes; what it answers is called after, and waits until that is safe.
@@ -33,10 +34,17 @@ export function createPersist(client: RedisClient, settings: RedisSettings, { wa
     return 0;
   }
 
+  async function askNode(node: RedisClient): Promise<readonly [disks: number, copies: number]> {
+    try {
+      if (!waitsForDisk) return [1, Number(await node.call('WAIT', replicas, waitTimeout))];
+      return (await node.call('WAITAOF', 1, replicas, waitTimeout)) as readonly [number, number];
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
   async function wait(node: RedisClient): Promise<void> {
-    const [disks, copies] = waitsForDisk
-      ? ((await node.call('WAITAOF', 1, replicas, waitTimeout)) as readonly [number, number])
-      : ([1, Number(await node.call('WAIT', replicas, waitTimeout))] as const);
+    const [disks, copies] = await askNode(node);
     if (disks >= 1 && copies >= replicas) return;
     throw new StoreUnavailableError(
       `Redis stored the jobs, but within ${waitTimeout} ms only ${copies} of ${replicas} replicas and ${disks} of 1 disks had them.`,
