@@ -7,12 +7,23 @@ export interface LinkFaults {
   latencyMs: number;
   jitterMs: number;
   bytesPerSecond: number;
+  /** Of how many chunks one is lost; 0 is none. */
+  lossEvery: number;
+  /** Chunks carried since losses began. */
+  chunks: number;
+  /** Chunks lost so far, of all links. */
+  losses: number;
   /** Bytes swallowed so far, of all links. */
   lostBytes: number;
 }
 
 /** Which way bytes go. */
 export type Direction = 'request' | 'answer';
+
+/** TCP sends a lost packet again after a timeout, with which everything behind it comes late. */
+const retransmitMs = 600;
+/** So many losses until one is not made good: the connection breaks. */
+const breakEvery = 3;
 
 /** One client's connection through the proxy. */
 export class Link {
@@ -70,9 +81,20 @@ export class Link {
     } else {
       const jitter = jitterMs * (Math.random() * 2 - 1);
       const transfer = bytesPerSecond > 0 ? (chunk.length / bytesPerSecond) * 1_000 : 0;
-      const delay = Math.max(0, latencyMs + jitter) + transfer;
+      const delay = Math.max(0, latencyMs + jitter) + transfer + this.#lose();
       if (delay > 0) setTimeout(done, delay, null, chunk);
       else done(null, chunk);
     }
+  }
+
+  /** @returns milliseconds by which a loss makes this chunk late */
+  #lose(): number {
+    const faults = this.#faults;
+    if (faults.lossEvery === 0) return 0;
+    faults.chunks += 1;
+    if (faults.chunks % faults.lossEvery !== 0) return 0;
+    faults.losses += 1;
+    if (faults.losses % breakEvery === 0) setTimeout(() => this.reset(), retransmitMs / 2);
+    return retransmitMs;
   }
 }

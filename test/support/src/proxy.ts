@@ -28,6 +28,13 @@ export interface Proxy extends AsyncDisposable {
   freeze(): void;
   /** Delays every chunk by `ms` (± `jitterMs`) in each direction. */
   latency(ms: number, jitterMs?: number): void;
+  /**
+   * Loses this share of the chunks, of all links together. TCP hides a loss: what is behind it stalls until the packet is
+   * sent again (600 ms here), and each third loss is not made good, so that the connection breaks (RST).
+   */
+  loss(share: number): void;
+  /** Chunks lost so far. */
+  losses(): number;
   /** Bytes per second in each direction; 0 is without limit. */
   bandwidth(bytesPerSecond: number): void;
   /**
@@ -40,10 +47,18 @@ export interface Proxy extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const noFaults = {
+  mode: 'open',
+  latencyMs: 0,
+  jitterMs: 0,
+  bytesPerSecond: 0,
+  lossEvery: 0,
+} as const satisfies Partial<LinkFaults>;
+
 /** Starts a proxy on 127.0.0.1. It lives in the test process and ends with it. */
 export async function startProxy({ target, port = 0 }: ProxyOptions): Promise<Proxy> {
   const destination = parseTarget(target);
-  const faults: LinkFaults = { mode: 'open', latencyMs: 0, jitterMs: 0, bytesPerSecond: 0, lostBytes: 0 };
+  const faults: LinkFaults = { ...noFaults, chunks: 0, losses: 0, lostBytes: 0 };
   const links = new Set<Link>();
   const server = createServer((client) => {
     if (faults.mode === 'cut') {
@@ -85,6 +100,10 @@ export async function startProxy({ target, port = 0 }: ProxyOptions): Promise<Pr
       faults.latencyMs = ms;
       faults.jitterMs = jitterMs;
     },
+    loss(share) {
+      faults.lossEvery = share > 0 ? Math.round(1 / share) : 0;
+    },
+    losses: () => faults.losses,
     bandwidth(bytesPerSecond) {
       faults.bytesPerSecond = bytesPerSecond;
     },
@@ -92,12 +111,7 @@ export async function startProxy({ target, port = 0 }: ProxyOptions): Promise<Pr
       faults.mode = options.reset ? 'answers-reset' : 'answers-lost';
     },
     restore() {
-      Object.assign(faults, {
-        mode: 'open',
-        latencyMs: 0,
-        jitterMs: 0,
-        bytesPerSecond: 0,
-      } satisfies Partial<LinkFaults>);
+      Object.assign(faults, noFaults);
       for (const link of links) if (link.damaged) link.reset();
     },
     stop,

@@ -103,3 +103,15 @@ test('latency() delays an answer by at least both directions', async () => {
   // setTimeout may fire up to a millisecond early.
   expect(performance.now() - start).toBeGreaterThanOrEqual(118);
 });
+
+test('loss() makes what is behind late, and breaks a connection now and then', async () => {
+  await using proxy = await startProxy({ target: redis.port });
+  const socket = await open(proxy.port);
+  proxy.loss(1);
+  expect(await ask(socket, 'PING')).toBe('+PONG');
+  expect(proxy.losses()).toBe(2);
+  const closed = ended(socket);
+  socket.write('PING\r\n');
+  await closed;
+  expect(proxy.losses()).toBe(3);
+});

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Proxy as Link, startProxy, waitFor } from '@millrace/test-support';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openMill } from './mill.ts';
+import { type Mill, openMill } from './mill.ts';
 
 /**
  * A link that breaks. Each fault ends with every accepted job done, no job acked twice, and no effect under a stale fence.
@@ -53,6 +53,29 @@ export function describeLinkFaults(freshUrl: () => Promise<string>): void {
       mill.startWorker({ concurrency: 50 });
       await mill.untilDone(ids);
       expect(mill.ledger.staleEffects).toBe(0);
+    });
+
+    // On TCP a lost packet is seen as a link that stalls, and sometimes as one that breaks.
+    test('slow (200 ms there and back) and lossy (1 %): nothing accepted is lost', async () => {
+      await using mill = openMill(proxy.url);
+      // What is done stays known, so that a job whose answer was lost is not taken for a new one when it is sent again.
+      await mill.queue.limits.set({ retention: { succeeded: { count: 100_000 } } });
+      mill.startWorker();
+      const producers = [1, 2, 3, 4].map(() => openMill(proxy.url));
+      await Promise.all(producers.map(({ queue }) => queue.ready()));
+      proxy.latency(100);
+      proxy.loss(0.01);
+      const produce = async ({ enqueueAll }: Mill, producer: number): Promise<readonly string[]> => {
+        const ids: string[] = [];
+        while (proxy.losses() < 3) ids.push(...(await enqueueAll(10, `${producer}-${ids.length}`)));
+        return ids;
+      };
+      const ids = (await Promise.all(producers.map(produce))).flat();
+      await mill.untilDone(ids);
+      await Promise.all(producers.map((producer) => producer[Symbol.asyncDispose]()));
+      console.info(`lossy link: ${ids.length} accepted jobs done, ${proxy.losses()} losses`);
+      expect(mill.ledger.staleEffects).toBe(0);
+      expect([...mill.ledger.acks.values()].every((times) => times === 1)).toBe(true);
     });
 
     test('answers lost after the effect: enqueueing again is harmless, lost claims come back', async () => {

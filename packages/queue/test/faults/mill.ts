@@ -37,8 +37,11 @@ export interface Ledger {
 export interface Mill extends AsyncDisposable {
   readonly queue: Queue<readonly [typeof work]>;
   readonly ledger: Ledger;
-  /** Enqueues until the store has answered, as a careful producer does: the same id again after an error. */
-  enqueueAll(count: number, prefix?: string): Promise<readonly string[]>;
+  /**
+   * Enqueues until the store has answered, as a careful producer does: the same id again after an error.
+   * The jobs belong to `tenants` tenants in turn; without them to none.
+   */
+  enqueueAll(count: number, prefix?: string, tenants?: number): Promise<readonly string[]>;
   startWorker(options?: {
     readonly concurrency?: number;
     readonly handler?: (job: Job<{ n: number }>, ctx: HandlerContext) => Promise<void>;
@@ -72,10 +75,10 @@ export function openMill(target: string | QueueAdapter, clock?: Clock): Mill {
     add(ledger.runs, ctx.jobId);
   }
 
-  async function enqueueOne(id: string, n: number): Promise<string> {
+  async function enqueueOne(id: string, n: number, tenant: object): Promise<string> {
     for (;;) {
       try {
-        return (await queue.enqueue('work', { n }, { id })).id;
+        return (await queue.enqueue('work', { n }, { id, ...tenant })).id;
       } catch (error) {
         if (!(error instanceof StoreUnavailableError)) throw error;
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -86,8 +89,10 @@ export function openMill(target: string | QueueAdapter, clock?: Clock): Mill {
   return {
     queue,
     ledger,
-    enqueueAll: (count, prefix = 'job') =>
-      Promise.all(Array.from({ length: count }, (_, n) => enqueueOne(`${prefix}-${n}`, n))),
+    enqueueAll: (count, prefix = 'job', tenants = 0) => {
+      const tenantOf = (n: number): object => (tenants > 0 ? { tenant: `tenant-${n % tenants}` } : {});
+      return Promise.all(Array.from({ length: count }, (_, n) => enqueueOne(`${prefix}-${n}`, n, tenantOf(n))));
+    },
     startWorker: ({ concurrency = 20, handler } = {}) =>
       queue.work(
         {
