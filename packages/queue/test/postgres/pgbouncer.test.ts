@@ -73,9 +73,10 @@ test('jobs are enqueued and completed in transactions of the caller', async () =
   await pool.end();
 });
 
-/** One other connection is told by LISTEN only, which a pooler does not carry. */
-const withoutListen = (name: string, run: () => Promise<void>): void =>
+const withoutListen = (name: string, run: () => Promise<void>): void => {
+  // Another connection is told by LISTEN only, which a pooler does not carry.
   it.skipIf(name.startsWith('the other connection hears'))(name, run);
+};
 
 // Half a minute: on demand (MILLRACE_PGBOUNCER=1), the tests above are those that a pooler can break.
 if (process.env.MILLRACE_PGBOUNCER !== undefined) {
