@@ -162,6 +162,23 @@ export const leases: Group = (test) => {
     assert.deepEqual(idsOf((await worker.exchange({ call: 4, claim: 1 })).claimed), ['a']);
   });
 
+  test('a first call that arrives when its session is over leaves no job with it, once it is told of', async ({
+    add,
+    session,
+    advance,
+  }) => {
+    await add('a');
+    const worker = session();
+    await worker.exchange({ call: 2, begin: true, lostCalls: [1], lease: 150 });
+    await advance(200);
+    await session().exchange();
+    await worker.exchange({ call: 1, begin: true, claim: 1, lease: 60_000 });
+    await worker.exchange({ call: 3, begin: false, lostCalls: [1], lease: 60_000 });
+    const [job] = await session().claim(1);
+    assert.equal(job?.id, 'a');
+    assert.equal(job?.attempt, 1);
+  });
+
   test('calls of a session that pass each other on the way keep what each of them claimed', async ({
     add,
     session,

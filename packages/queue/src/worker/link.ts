@@ -249,7 +249,7 @@ export function createLink(parts: LinkParts): Link {
       begin: !mine.begun,
       lease: parts.lease,
       call,
-      lostCalls: [...mine.lostCalls],
+      lostCalls: mine.lostCalls(),
       claim,
       ...(offer !== undefined && { offer }),
       housekeeping,
@@ -277,7 +277,7 @@ export function createLink(parts: LinkParts): Link {
       offers.listen(storage, session);
     }
     offers.answered(request, answer);
-    session.lostCalls = session.lostCalls.filter((call) => !request.lostCalls.includes(call));
+    session.told(request.lostCalls);
     promising = hinted || answer.more || (promising && request.claim === 0);
     if (request.claim > 0) deep = answer.more;
     pollAt = now + parts.pollInterval * (0.9 + 0.1 * parts.random());
@@ -290,7 +290,11 @@ export function createLink(parts: LinkParts): Link {
 
   /** The call may or may not have had its effect: what it claimed is given back, what it settled is settled again. */
   function refuse(request: ExchangeRequest, parcel: Parcel, error: unknown): void {
-    session.lostCalls.push(request.call);
+    session.lostCall(request.call, request.begin);
+    if (session.isHopeless()) {
+      void session.stop();
+      session = newSession();
+    }
     outbox.putBack(parcel);
     failures = Math.min(failures + 1, 6);
     promising = true;

@@ -59,7 +59,7 @@ export function createOffers({ clock, within, onJobs }: OffersParts): Offers {
       return { call, within };
     },
     withdraw() {
-      standing?.session.lostCalls.push(standing.call);
+      standing?.session.lostCall(standing.call);
       standing = undefined;
     },
     answered({ claim, offer }, { claimed, now }) {

@@ -6,9 +6,15 @@ export interface Session {
   readonly id: string;
   /** The store knows it. */
   begun: boolean;
-  /** Calls whose answers never came and that the store has not been told about. */
-  lostCalls: number[];
   nextCall(): number;
+  /** No answer to this call came, or will be used. `begins`: it would make the session, should it be unknown by then. */
+  lostCall(call: number, begins?: boolean): void;
+  /** Lost calls that the store must be told about. */
+  lostCalls(): readonly number[];
+  /** The store has been told of these. */
+  told(calls: readonly number[]): void;
+  /** Nothing was ever answered, and so much was asked that to start anew is simpler. */
+  isHopeless(): boolean;
   /** The store renewed the session in a call that was sent at this monotonic time. */
   renewed(sentAt: number): void;
   /** False when the lease may be over: also after an answer that came too late, because the process was paused. */
@@ -30,10 +36,19 @@ export interface SessionParts {
   readonly onUncertain: () => void;
 }
 
+/** Calls without an answer after which a session that the store may not know is left for another one. */
+const mostBegins = 8;
+
 /** Creates a session that the store does not know yet. */
 export function createSession(parts: SessionParts): Session {
   const { clock, lease } = parts;
   let calls = 0;
+  let lost: readonly number[] = [];
+  /**
+   * These may arrive when the store has lost the session, and make it anew: it would then have jobs leased to a worker that does not
+   * know. So each call tells of them, for as long as the session lives.
+   */
+  const lostBegins: number[] = [];
   let renewedAt: number | undefined;
   let thread: KeepAlive | undefined;
   let timer: unknown;
@@ -56,11 +71,19 @@ export function createSession(parts: SessionParts): Session {
   const session: Session = {
     id: parts.id,
     begun: false,
-    lostCalls: [],
     nextCall: () => {
       calls += 1;
       return calls;
     },
+    lostCall: (call, begins = false) => {
+      if (begins) lostBegins.push(call);
+      else lost = [...lost, call];
+    },
+    lostCalls: () => [...lostBegins, ...lost],
+    told: (told) => {
+      if (lost.length > 0) lost = lost.filter((call) => !told.includes(call));
+    },
+    isHopeless: () => !session.begun && lostBegins.length >= mostBegins,
     renewed: (sentAt) => {
       session.begun = true;
       renewedAt = Math.max(renewedAt ?? sentAt, sentAt);

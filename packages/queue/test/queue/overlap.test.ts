@@ -1,4 +1,4 @@
-import type { ExchangeRequest, QueueAdapter, QueueStorage } from '@millrace/queue';
+import { type Clock, type ExchangeRequest, type QueueAdapter, type QueueStorage, systemClock } from '@millrace/queue';
 import { memoryAdapter } from '@millrace/queue/memory';
 import { describe, expect, it } from 'vitest';
 import { deferred, workQueue } from './support.ts';
@@ -92,6 +92,30 @@ describe('a worker with several exchanges under way', () => {
     const lost = gate.sent.filter(({ lostCalls }) => lostCalls.length > 0).length;
     expect(gate.sent.length).toBeGreaterThan(20);
     expect(lost).toBeLessThan(5);
+  });
+
+  it('tells for ever of a first call that got no answer: it may come when the session is unknown again', async () => {
+    const { adapter, gate } = gated(1);
+    await using queue = workQueue({}, { adapter });
+    gate.exchange = (request, pass) => (request.call === 1 ? Promise.reject(new Error('no answer')) : pass(request));
+    queue.work({ work: () => undefined }, { pollInterval: 100 });
+    await expect.poll(() => gate.sent.length, { timeout: 20_000 }).toBeGreaterThan(4);
+    expect(gate.sent.slice(1).map(({ lostCalls }) => lostCalls)).toEqual(gate.sent.slice(1).map(() => [1]));
+  });
+
+  it('begins another session when the store never answers, so that what it must tell stays short', async () => {
+    const { adapter, gate } = gated(1);
+    const hundredTimes: Clock = {
+      ...systemClock,
+      monotonic: () => performance.now() * 100,
+      setTimeout: (fn, ms) => setTimeout(fn, ms / 100),
+    };
+    await using queue = workQueue({}, { adapter, clock: hundredTimes });
+    gate.exchange = () => Promise.reject(new Error('no answer'));
+    queue.work({ work: () => undefined });
+    await expect.poll(() => gate.sent.length, { timeout: 20_000 }).toBeGreaterThan(20);
+    expect(Math.max(...gate.sent.map(({ lostCalls }) => lostCalls.length))).toBe(7);
+    expect(new Set(gate.sent.map(({ session }) => session)).size).toBeGreaterThan(1);
   });
 
   it('has one under way after a failure until the store answers again', async () => {

@@ -1,6 +1,9 @@
+import type { ExchangeAnswer, ExchangeRequest } from '@millrace/queue';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Shard } from '../../src/adapters/redis/shard.ts';
 import { divide } from '../../src/adapters/redis/shards/divide.ts';
+import { createExchange } from '../../src/adapters/redis/shards/exchange.ts';
 import { shardOfTenant } from '../../src/adapters/redis/shards/place.ts';
 import { planRound } from '../../src/adapters/redis/shards/plan.ts';
 import type { ShardView } from '../../src/adapters/redis/shards/view.ts';
@@ -87,4 +90,31 @@ test('the class whose turn it is goes first, over all shards; inside it the shar
   expect(planRound([view({ class: 0, score: -9 }), view({ class: 5, score: -5 })], 8, {})).toEqual([
     { shard: 0, claim: 1, onlyClass: 0 },
   ]);
+});
+
+test('a shard is told with every call of one that began the session there and got no answer', async () => {
+  const answer: ExchangeAnswer = {
+    ...{ now: 1, session: 'open', settled: [], extended: [], progressed: [], claimed: [], cancelRequests: [] },
+    ...{ more: false, dueSchedules: [], swept: { promoted: 0, expired: [], forgotten: 0 } },
+  };
+  const heard: ExchangeRequest[] = [];
+  const idle = { exchange: async () => ({ answer, view: ',0,0,0,0,0,,0,0,0,0,0,-1,0' }) };
+  const failing = {
+    exchange: async (request: ExchangeRequest) => {
+      heard.push(request);
+      if (heard.length === 1) throw new Error('no answer');
+      return idle.exchange();
+    },
+  };
+  const shares = { divide: async () => undefined };
+  const exchange = createExchange([idle, failing] as unknown as readonly Shard[], shares, () => performance.now());
+  const request: ExchangeRequest = {
+    ...{ session: 's', begin: true, lease: 30_000, call: 1, lostCalls: [], claim: 0, settle: [], extend: [] },
+    ...{ progress: [], housekeeping: 0, end: false },
+  };
+  await exchange(request);
+  for (const call of [2, 3, 4]) await exchange({ ...request, begin: false, call });
+  await expect.poll(() => heard.length).toBe(4);
+  expect(heard.map(({ begin }) => begin)).toEqual([true, true, false, false]);
+  for (const { lostCalls } of heard.slice(1)) expect(lostCalls).toContain(8);
 });

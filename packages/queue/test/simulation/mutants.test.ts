@@ -72,7 +72,7 @@ const mutants: readonly Mutant[] = [
     invariant: 'every job ends',
     bug: 'jobs handed over in a lost message stay leased to a living session',
     file: 'worker/offers.ts',
-    find: 'standing?.session.lostCalls.push(standing.call);',
+    find: 'standing?.session.lostCall(standing.call);',
     put: '',
     seen: /never ended/,
   },

@@ -15,6 +15,8 @@ const freshFor = 1_000;
 const divideEvery = 250;
 /** Most calls that a shard which is down is told of when it is back: what older ones claimed ends with the session. */
 const mostLost = 400;
+/** Most of them that are told of for as long as the session lives. */
+const mostLostBegins = 16;
 /** Milliseconds after a division for use of what is unused. */
 const divideSoon = 20;
 
@@ -67,7 +69,8 @@ export function createExchange(
     const { onlyClass = '', horizon = '' } = portion ?? {};
     const present = memory.seenAt > Number.NEGATIVE_INFINITY && portion !== undefined ? presentTime(turn.views) : '';
     const part = `${memory.fence},${turn.request.claim > 0 ? 1 : 0},${onlyClass},${horizon},${present}`;
-    const whole = { ...request, begin: request.begin || !seat.begun, lostCalls: [...request.lostCalls, ...told] };
+    const begin = request.begin || !seat.begun;
+    const whole = { ...request, begin, lostCalls: [...request.lostCalls, ...seat.lostBegins, ...told] };
     try {
       const { answer, view: text } = await (shards[shard] as Shard).exchange(whole, part);
       memory.down.delete(shard);
@@ -78,6 +81,7 @@ export function createExchange(
     } catch (error) {
       memory.down.add(shard);
       seat.lost = [...seat.lost, ...request.lostCalls, request.call].slice(-mostLost);
+      if (begin) seat.lostBegins = [...seat.lostBegins, request.call].slice(-mostLostBegins);
       turn.views[shard] = undefined;
       memory.views[shard] = undefined;
       if (turn.round === 0 && (needsAnswer(seat, request) || memory.down.size === shards.length)) throw error;

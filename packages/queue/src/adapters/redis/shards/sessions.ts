@@ -7,8 +7,10 @@ export interface Seat {
   begun: boolean;
   /** Leases that the shard gave it and that are not settled, when it last answered. */
   held: number;
-  /** The shard's numbers of calls whose answers never came. */
+  /** The shard's numbers of calls whose answers never came and that it was not told of. */
   lost: readonly number[];
+  /** Those of them that would make the session anew, should they arrive late: told of with every call. */
+  lostBegins: readonly number[];
 }
 
 /** What is remembered of the sessions of this process. */
@@ -28,7 +30,7 @@ export function createSessions(shards: number): Sessions {
     of(session, begins) {
       const seats = known.get(session);
       if (seats !== undefined) return seats;
-      const fresh = Array.from({ length: shards }, () => ({ begun: !begins, held: 0, lost: [] }));
+      const fresh = Array.from({ length: shards }, () => ({ begun: !begins, held: 0, lost: [], lostBegins: [] }));
       known.set(session, fresh);
       const [oldest] = known.keys();
       if (known.size > most && oldest !== undefined) known.delete(oldest);
