@@ -34,6 +34,21 @@ test('a connection that is gone when the replicas are asked is an error that say
   await expect(persist(['p'])()).rejects.toThrow(StoreUnavailableError);
 });
 
+test('many that wait at once share a question: the first is asked for one, the second for all who came meanwhile', async () => {
+  const answers: (() => void)[] = [];
+  const call = (): Promise<number> => new Promise((resolve) => answers.push(() => resolve(1)));
+  const client = Object.assign(new EventEmitter(), { call }) as unknown as RedisClient;
+  const persist = createPersist(client, readOptions({ client, durability: 'wait' }), { waitsForDisk: false });
+  const waits = Array.from({ length: 10 }, () => persist(['p'])());
+  expect(answers.length).toBe(1);
+  answers[0]?.();
+  await waits[0];
+  expect(answers.length).toBe(2);
+  answers[1]?.();
+  await Promise.all(waits);
+  expect(answers.length).toBe(2);
+});
+
 test('in a Cluster it is the node of the job that is asked for its replicas', { timeout: 90_000 }, async () => {
   await using cluster = await startRedisCluster({ nodes: 6 });
   const client = new Cluster([...cluster.nodes], { redisOptions: { maxRetriesPerRequest: 0 } });

@@ -3,6 +3,7 @@ import type { ServerFacts } from './checks.ts';
 import type { RedisClient } from './client.ts';
 import { nodesOf } from './nodes.ts';
 import type { RedisSettings } from './options.ts';
+import { sharedCall } from './shared-call.ts';
 import { toStoreError } from './store-errors.ts';
 
 /**
@@ -22,6 +23,7 @@ export function createPersist(client: RedisClient, settings: RedisSettings, { wa
   const { durability, replicas, waitTimeout } = settings;
   if (durability === 'server') return () => async () => undefined;
   const closes = new WeakMap<RedisClient, { count: number }>();
+  const asks = new WeakMap<RedisClient, () => ReturnType<typeof askNode>>();
 
   function closesOf(node: RedisClient): number {
     const known = closes.get(node);
@@ -43,8 +45,17 @@ export function createPersist(client: RedisClient, settings: RedisSettings, { wa
     }
   }
 
+  /** Waits queue up on a connection: one for each enqueue would make the last of many that fail wait for all the others' time. */
+  function askOf(node: RedisClient): () => ReturnType<typeof askNode> {
+    const known = asks.get(node);
+    if (known !== undefined) return known;
+    const fresh = sharedCall(() => askNode(node));
+    asks.set(node, fresh);
+    return fresh;
+  }
+
   async function wait(node: RedisClient): Promise<void> {
-    const [disks, copies] = await askNode(node);
+    const [disks, copies] = await askOf(node)();
     if (disks >= 1 && copies >= replicas) return;
     throw new StoreUnavailableError(
       `Redis stored the jobs, but within ${waitTimeout} ms only ${copies} of ${replicas} replicas and ${disks} of 1 disks had them.`,
