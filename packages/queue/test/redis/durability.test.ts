@@ -49,6 +49,30 @@ test('many that wait at once share a question: the first is asked for one, the s
   expect(answers.length).toBe(2);
 });
 
+/** A server of 7.2 or later with one replica, which answers WAITAOF in this way. */
+function lateServer(waitAof: () => Promise<unknown>) {
+  const calls: string[] = [];
+  const call = async (...words: readonly unknown[]): Promise<unknown> => {
+    calls.push(words.join(' '));
+    return words[0] === 'WAITAOF' ? await waitAof() : 1;
+  };
+  const client = Object.assign(new EventEmitter(), { call }) as unknown as RedisClient;
+  const persist = createPersist(client, readOptions({ client, durability: 'wait' }), { waitsForDisk: true });
+  return { calls, safe: persist(['p']) };
+}
+
+test('the disk is the server’s own, and replicas need no append-only file', async () => {
+  const { calls, safe } = lateServer(async () => [1, 0]);
+  await safe();
+  expect(calls).toEqual(['WAITAOF 1 0 2000', 'WAIT 1 2000']);
+});
+
+test('a disk that has not got the jobs is an error; a server without an append-only file has no disk to wait for', async () => {
+  await expect(lateServer(async () => [0, 0]).safe()).rejects.toThrow('0 of 1 disks');
+  const refusal = 'ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.';
+  await lateServer(async () => Promise.reject(new Error(refusal))).safe();
+});
+
 test('in a Cluster it is the node of the job that is asked for its replicas', { timeout: 90_000 }, async () => {
   await using cluster = await startRedisCluster({ nodes: 6 });
   const client = new Cluster([...cluster.nodes], { redisOptions: { maxRetriesPerRequest: 0 } });

@@ -38,10 +38,23 @@ export function createPersist(client: RedisClient, settings: RedisSettings, { wa
 
   async function askNode(node: RedisClient): Promise<readonly [disks: number, copies: number]> {
     try {
-      if (!waitsForDisk) return [1, Number(await node.call('WAIT', replicas, waitTimeout))];
-      return (await node.call('WAITAOF', 1, replicas, waitTimeout)) as readonly [number, number];
+      const disks = waitsForDisk ? disksOf(node) : 1;
+      const copies = node.call('WAIT', replicas, waitTimeout).then(Number);
+      return await Promise.all([disks, copies]);
     } catch (error) {
       throw toStoreError(error);
+    }
+  }
+
+  /** WAITAOF counts only replicas with an append-only file of their own: they are asked for by WAIT, and the server's disk by this. */
+  async function disksOf(node: RedisClient): Promise<number> {
+    try {
+      const [disks] = (await node.call('WAITAOF', 1, 0, waitTimeout)) as readonly [number, number];
+      return disks;
+    } catch (error) {
+      // A server without an append-only file, of which the start has warned: there is no disk to wait for.
+      if (error instanceof Error && error.message.includes('appendonly is disabled')) return 1;
+      throw error;
     }
   }
 
