@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Credential, CredentialProvider, CredentialRequest } from '../manager.ts';
+import { shellWord } from '../shell-word.ts';
 import { settingsEnvironment } from './environment.ts';
 
 /**
@@ -70,8 +71,7 @@ async function answer(
 }
 
 function helperCommand(): string {
-  const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-  return `!f() { test "$1" = get && exec ${quote(process.execPath)} -e ${quote(helperProgram)}; }; f`;
+  return `!f() { test "$1" = get && exec ${shellWord(process.execPath)} -e ${shellWord(helperProgram)}; }; f`;
 }
 
 /**

@@ -1,7 +1,4 @@
-/** One word for a shell, whatever it holds. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
+import { shellWord } from '../shell-word.ts';
 
 /** A program to start by a shell. */
 export interface Command {
@@ -17,8 +14,8 @@ export interface Command {
  * gets the exit status.
  */
 export function commandText({ command, args, env, input }: Command, mark: string): string {
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
-  const program = [...variables, quoted(command), ...args.map(quoted)].join(' ');
-  const fed = input === undefined ? `${program} </dev/null` : `printf %s ${quoted(input)} | ${program}`;
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${shellWord(value)}`);
+  const program = [...variables, shellWord(command), ...args.map(shellWord)].join(' ');
+  const fed = input === undefined ? `${program} </dev/null` : `printf %s ${shellWord(input)} | ${program}`;
   return `${fed} 3>&-\nstatus=$?\nprintf ${mark}\nprintf ${mark} >&2\necho $status >&3\n`;
 }
