@@ -99,6 +99,14 @@ test('a program that is killed tells by which signal, and the shell goes on', as
   expect(await parentOf()).toBe(shell);
 });
 
+test('what a process says that outlives the program keeps nobody waiting', async () => {
+  const late = '(sleep 0.2; echo late >&2) & echo done';
+  for (let turn = 0; turn < 3; turn += 1) {
+    const { stdout, timedOut } = await launcher.run(request('sh', ['-c', late], { timeoutMs: 5_000 }));
+    expect({ stdout: stdout.toString(), timedOut }).toEqual({ stdout: 'done\n', timedOut: false });
+  }
+});
+
 test('an abort ends the program and what it started', async () => {
   const abort = new AbortController();
   const file = join(folder, 'child');

@@ -17,15 +17,22 @@ export interface Turn {
   readonly over: Promise<TurnEnd>;
 }
 
-/** Passes a stream on, up to the mark that ends it. The mark may come in pieces. */
+/**
+ * Passes a stream on, up to the mark that ends it. The mark may come in pieces, and behind it what a process of the program
+ * says that outlives it (the other side of a local fetch): nobody waits for that.
+ */
 function upTo(mark: Buffer, kept: Collected, onOver: () => void): (chunk: Buffer) => void {
   let held: Buffer = Buffer.alloc(0);
+  let isOver = false;
   return (chunk) => {
+    if (isOver) return;
     const all = Buffer.concat([held, chunk]);
-    const sure = Math.max(0, all.length - mark.length);
+    const end = all.indexOf(mark);
+    isOver = end >= 0;
+    const sure = isOver ? end : Math.max(0, all.length - mark.length);
     if (sure > 0) kept.add(all.subarray(0, sure));
     held = all.subarray(sure);
-    if (held.equals(mark)) onOver();
+    if (isOver) onOver();
   };
 }
 
