@@ -100,8 +100,9 @@ test('a program that is killed tells by which signal, and the shell goes on', as
 });
 
 test('what a process says that outlives the program keeps nobody waiting', async () => {
-  const late = '(sleep 0.2; echo late >&2) & echo done';
+  const late = '(sleep 0.1; echo late; echo late >&2) & echo done';
   for (let turn = 0; turn < 3; turn += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
     const { stdout, timedOut } = await launcher.run(request('sh', ['-c', late], { timeoutMs: 5_000 }));
     expect({ stdout: stdout.toString(), timedOut }).toEqual({ stdout: 'done\n', timedOut: false });
   }

@@ -10,12 +10,13 @@ export interface Command {
 }
 
 /**
- * The text that lets a shell run a program. Standard output and standard error end with the mark; the third descriptor
+ * The text that lets a shell run a program. Standard output and standard error begin and end with the mark; the third descriptor
  * gets the exit status.
  */
 export function commandText({ command, args, env, input }: Command, mark: string): string {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${shellWord(value)}`);
   const program = [...variables, shellWord(command), ...args.map(shellWord)].join(' ');
   const fed = input === undefined ? `${program} </dev/null` : `printf %s ${shellWord(input)} | ${program}`;
-  return `${fed} 3>&-\nstatus=$?\nprintf ${mark}\nprintf ${mark} >&2\necho $status >&3\n`;
+  const sayMark = `printf ${mark}\nprintf ${mark} >&2\n`;
+  return `${sayMark}${fed} 3>&-\nstatus=$?\n${sayMark}echo $status >&3\n`;
 }

@@ -17,6 +17,20 @@ export interface Turn {
   readonly over: Promise<TurnEnd>;
 }
 
+/** Drops what is said before the mark that begins a turn: late words of an earlier program. Then passes everything on. */
+function from(mark: Buffer, pass: (chunk: Buffer) => void): (chunk: Buffer) => void {
+  let early: Buffer | undefined = Buffer.alloc(0);
+  return (chunk) => {
+    if (early === undefined) return pass(chunk);
+    early = Buffer.concat([early, chunk]);
+    const begin = early.indexOf(mark);
+    if (begin < 0) return;
+    const rest = early.subarray(begin + mark.length);
+    early = undefined;
+    if (rest.length > 0) pass(rest);
+  };
+}
+
 /**
  * Passes a stream on, up to the mark that ends it. The mark may come in pieces, and behind it what a process of the program
  * says that outlives it (the other side of a local fetch): nobody waits for that.
@@ -53,8 +67,8 @@ export function createTurn(mark: string, maxOutput: number): Turn {
     if (missing === 0) cut(Number(said));
   };
   return {
-    stdout: upTo(Buffer.from(mark), out, stepOver),
-    stderr: upTo(Buffer.from(mark), err, stepOver),
+    stdout: from(Buffer.from(mark), upTo(Buffer.from(mark), out, stepOver)),
+    stderr: from(Buffer.from(mark), upTo(Buffer.from(mark), err, stepOver)),
     words: (chunk) => {
       said += chunk.toString('latin1');
       if (said.endsWith('\n')) stepOver();
