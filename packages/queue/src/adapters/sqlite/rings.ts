@@ -26,8 +26,8 @@ type StoredClass = Pick<ClassRow, 'priority' | 'since'>;
 /** Classes read at once when the first few were not enough. */
 const manyClasses = 16;
 
-/** Whether a row is to be written or removed; a removed one stays known, so that the file is not asked for it again. */
-type Fate = 'clean' | 'write' | 'remove';
+/** What is to become of a row in the file. One that is gone stays known, so that the file is not asked for it again. */
+type Fate = 'clean' | 'write' | 'remove' | 'gone';
 
 /**
  * Lines and classes in SQLite. During a call those that were touched live in the rings of the memory adapter, which keep their order; the others
@@ -41,7 +41,7 @@ export class SqliteRings implements RingTables {
   readonly #aging: () => number;
   #live: ReturnType<typeof createRings>;
   #lines = new Map<string, LineRow>();
-  #lineFates = new Map<LineRow, Fate>();
+  #lineFates = new Map<LineRow, 'write' | 'remove'>();
   #classFates = new Map<number, { readonly row: ClassRow; readonly fate: Fate }>();
   #rings = new Map<number, Ahead<RingedLine>>();
   #classes: Ahead<StoredClass>;
@@ -124,7 +124,7 @@ export class SqliteRings implements RingTables {
 
   openClass(priority: number, since: number): void {
     const known = this.#classFates.get(priority);
-    if (known !== undefined && known.fate !== 'remove') return;
+    if (known !== undefined && !isAway(known.fate)) return;
     const stored =
       known === undefined ? this.#connection.get<StoredClass>(hot.class, this.#queue, priority) : undefined;
     if (stored === undefined) this.saveClass({ priority, since, classSlot: -1 });
@@ -143,13 +143,21 @@ export class SqliteRings implements RingTables {
 
   /** Writes what has changed. What was read ahead is of the past then, so this ends a call. */
   flush(): void {
+    this.#writeLines();
+    this.#writeClasses();
+  }
+
+  #writeLines(): void {
     const written: SqlValue[][] = [];
+    const removed = new Map<number, string[]>();
     for (const [{ tenant, priority, score, state }, fate] of this.#lineFates) {
-      if (fate === 'remove') this.#connection.run(hot.removeLine, this.#queue, tenant.name, priority);
-      else written.push([this.#queue, tenant.name, priority, score, state === 'held' ? 1 : 0]);
+      if (fate === 'write') written.push([this.#queue, tenant.name, priority, score, state === 'held' ? 1 : 0]);
+      else listIn(removed, priority).push(tenant.name);
+    }
+    for (const [priority, tenants] of removed) {
+      this.#connection.run(hot.removeLines, this.#queue, priority, JSON.stringify(tenants));
     }
     runForMany(this.#connection, saveLine, written);
-    for (const [priority, { row, fate }] of this.#classFates) this.#writeClass(priority, row, fate);
     this.#lineFates.clear();
   }
 
@@ -192,12 +200,32 @@ export class SqliteRings implements RingTables {
     this.#live.saveClass(row);
   }
 
-  #writeClass(priority: number, row: ClassRow, fate: Fate): void {
-    if (fate === 'clean') return;
-    if (fate === 'remove') this.#connection.run(hot.removeClass, this.#queue, priority);
-    else this.#connection.run(hot.saveClass, this.#queue, priority, row.since, turnOf(row, this.#aging()));
-    this.#classFates.set(priority, { row, fate: fate === 'remove' ? 'remove' : 'clean' });
+  #writeClasses(): void {
+    const removed: number[] = [];
+    for (const [priority, { row, fate }] of this.#classFates) {
+      if (fate === 'write') {
+        this.#connection.run(hot.saveClass, this.#queue, priority, row.since, turnOf(row, this.#aging()));
+        this.#classFates.set(priority, { row, fate: 'clean' });
+      } else if (fate === 'remove') {
+        removed.push(priority);
+        this.#classFates.set(priority, { row, fate: 'gone' });
+      }
+    }
+    if (removed.length > 0) this.#connection.run(hot.removeClasses, this.#queue, JSON.stringify(removed));
   }
+}
+
+function isAway(fate: Fate): boolean {
+  return fate === 'remove' || fate === 'gone';
+}
+
+/** The list under this key, which is made when it is not there. */
+function listIn<Key, Value>(lists: Map<Key, Value[]>, key: Key): Value[] {
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  const made: Value[] = [];
+  lists.set(key, made);
+  return made;
 }
 
 function keyOf(priority: number, tenant: string): string {

@@ -87,7 +87,9 @@ export const hot = {
   heldLines: 'SELECT priority, score, held FROM millrace_line WHERE queue = ? AND tenant = ? AND held = 1',
   saveLine: saveLine.one as string,
   saveLines: saveLine.many as string,
-  removeLine: 'DELETE FROM millrace_line WHERE queue = ? AND tenant = ? AND priority = ?',
+  /** Values: queue, priority, tenants. */
+  removeLines:
+    'DELETE FROM millrace_line WHERE queue = ? AND priority = ? AND tenant IN (SELECT value FROM json_each(?))',
   /** Lines with their tenants. Values: queue, priority, limit, offset. */
   ring: `SELECT l.score, t.* FROM millrace_line AS l CROSS JOIN millrace_tenant AS t ON t.queue = l.queue AND t.name = l.tenant
     WHERE l.queue = ? AND l.priority = ? AND l.held = 0 ORDER BY l.score LIMIT ? OFFSET ?`,
@@ -103,7 +105,8 @@ export const hot = {
   /** Values: queue, priority, since, turn. */
   saveClass: `INSERT INTO millrace_class (queue, priority, since, turn) VALUES (${marks(4)})
     ON CONFLICT (queue, priority) DO UPDATE SET since = excluded.since, turn = excluded.turn`,
-  removeClass: 'DELETE FROM millrace_class WHERE queue = ? AND priority = ?',
+  /** Values: queue, priorities. */
+  removeClasses: 'DELETE FROM millrace_class WHERE queue = ? AND priority IN (SELECT value FROM json_each(?))',
   heldTenants: 'SELECT * FROM millrace_tenant INDEXED BY millrace_tenant_held WHERE queue = ? AND held = 1',
   parkedBefore: 'SELECT * FROM millrace_tenant WHERE queue = ? AND parked_until <= ? ORDER BY parked_until LIMIT ?',
   session: 'SELECT * FROM millrace_session WHERE queue = ? AND id = ?',
