@@ -204,8 +204,8 @@ end
 local function writeLeases()
   if #claimed == 0 then return '0' end
   Q.fence = firstFence + (#claimed / 2 - 1) * SHARDS
-  callMany('HSET', 's:' .. session, sessionFields)
-  callMany('HSET', 'l', leaseFields)
+  setMany('s:' .. session, sessionFields)
+  setMany('l', leaseFields)
   for class, taken in pairs(readyTaken) do
     if taken > 0 then call('HINCRBY', P .. 'n', class, -taken) end
   end

@@ -72,6 +72,17 @@ local function callMany(command, key, arguments)
   end
 end
 
+-- Redis keeps a hash of up to 512 short fields as a list, which each look-up reads from its start: many leases would cost their square. One long
+-- value makes it a table, for as long as there is anything in it.
+local LONG_VALUE = string.rep('-', 65)
+
+local function setMany(key, fields)
+  if #fields < 16 then return callMany('HSET', key, fields) end
+  call('HSET', P .. key, '', LONG_VALUE)
+  callMany('HSET', key, fields)
+  call('HDEL', P .. key, '')
+end
+
 -- idle: a worker would have taken more jobs, so tell when there are some.
 local function saveQueue(idle)
   if hints.ready and (Q.hungry or Q.hintAt + HINT_EVERY <= now) then

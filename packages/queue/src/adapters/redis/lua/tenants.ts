@@ -79,7 +79,7 @@ local function saveTenants()
   if not next(tenants) then return end
   local out = { rows = {}, names = {}, gone = {}, busy = {} }
   for _, tenant in pairs(tenants) do saveTenant(tenant, out) end
-  callMany('HSET', 't', out.rows)
+  setMany('t', out.rows)
   callMany('ZADD', 'tn', out.names)
   callMany('ZREM', 'ti', out.busy)
   callMany('HDEL', 't', out.gone)
