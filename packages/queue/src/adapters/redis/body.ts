@@ -69,11 +69,11 @@ function isUsual(job: NewJob, length: number): boolean {
   );
 }
 
-/** The part of a body that the producer knows: all but the number, which the store puts before it. `length`: bytes of the payload. */
-export function encodeRest(job: NewJob, length: number): string {
-  if (isUsual(job, length)) return `${escapeField(job.name)}\n${job.payload}`;
+/** The part of a body between its number, which the store puts before it, and the payload. `length`: bytes of the payload. */
+export function encodeFront(job: NewJob, length: number): string {
+  if (isUsual(job, length)) return `${escapeField(job.name)}\n`;
   const line = `,,${job.bytes},${job.cost},${job.priority},0,${job.maxAttempts},${escapeField(job.name)},${escapeField(job.tenant)}`;
-  return `${line}\n${encodeExtras(job)}\n${job.payload}`;
+  return `${line}\n${encodeExtras(job)}\n`;
 }
 
 function encodeExtras(job: NewJob): string {

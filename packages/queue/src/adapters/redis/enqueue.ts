@@ -1,6 +1,6 @@
 import type { EnqueueAnswer, NewJob } from '../../contract/index.ts';
 import type { FullReason } from '../../errors.ts';
-import { encodeRest } from './body.ts';
+import { encodeFront, escapeField } from './body.ts';
 import type { Argument } from './client.ts';
 
 /** Most jobs in one script: about 2 ms of Redis. A request marked atomic is never cut. */
@@ -12,14 +12,36 @@ function specialOf(job: NewJob): string {
   return dedupe === undefined && children === 0 && delay === 0 ? '' : JSON.stringify({ ...dedupe, children, delay });
 }
 
+/** Numbers the kinds of jobs in a call: what the script must know of each job and most jobs of a call share. */
+function createKinds(): { readonly text: () => string; readonly numberOf: (job: NewJob, around: number) => number } {
+  const numbers = new Map<string, number>();
+  let text = '';
+  return {
+    text: () => text,
+    numberOf: (job, around) => {
+      const kind = `${job.priority}\n${escapeField(job.tenant)}\n${around}\n${specialOf(job)}\n`;
+      const known = numbers.get(kind);
+      if (known !== undefined) return known;
+      text += `${numbers.size}\n${kind}`;
+      numbers.set(kind, numbers.size);
+      return numbers.size - 1;
+    },
+  };
+}
+
 /** Arguments of the enqueue script; see lua/enqueue.ts. */
 export function enqueueArguments(jobs: readonly NewJob[], atomic: boolean, scheduleMove = ''): Argument[] {
-  let text = '';
+  const kinds = createKinds();
+  let heads = '';
+  let bodies = '';
   for (const job of jobs) {
-    const length = Buffer.byteLength(job.payload);
-    text += `${job.id}\n${length} ${specialOf(job)}\n${encodeRest(job, length)}`;
+    const payloadLength = Buffer.byteLength(job.payload);
+    const front = encodeFront(job, payloadLength);
+    const length = Buffer.byteLength(front) + payloadLength;
+    heads += `${job.id}\n${kinds.numberOf(job, length - job.bytes)} ${length}\n`;
+    bodies += front + job.payload;
   }
-  return [atomic ? 1 : 0, scheduleMove, text];
+  return [atomic ? 1 : 0, scheduleMove, kinds.text(), heads, bodies];
 }
 
 type Reply =

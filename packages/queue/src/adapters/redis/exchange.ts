@@ -23,15 +23,16 @@ function detailOf(settlement: Settlement): string {
   });
 }
 
-/** All in one text: an argument each costs both sides more than cutting it up. */
-function settlementsText(settle: readonly Settlement[]): string {
-  let text = '';
+/** Heads and details of all in two texts: an argument each costs both sides more than cutting them up. */
+function settlementTexts(settle: readonly Settlement[]): readonly [heads: string, details: string] {
+  let heads = '';
+  let details = '';
   for (const settlement of settle) {
     const detail = detailOf(settlement);
-    const length = detail === '' ? 0 : Buffer.byteLength(detail);
-    text += `${settlement.jobId}\n${settlement.fence} ${length}\n${detail}`;
+    heads += `${settlement.jobId}\n${settlement.fence} ${detail === '' ? '' : Buffer.byteLength(detail)}\n`;
+    details += detail;
   }
-  return text;
+  return [heads, details];
 }
 
 /** Arguments of the exchange script. `shardPart`: see lua/shards.ts. */
@@ -41,7 +42,7 @@ export function exchangeArguments(request: ExchangeRequest, shardPart = ''): Arg
   args.push(request.housekeeping, request.end ? 1 : 0, lostCalls.length, settle.length, extend.length, progress.length);
   args.push(request.offer?.call ?? 0, request.offer?.within ?? 0, shardPart);
   args.push(...lostCalls);
-  if (settle.length > 0) args.push(settlementsText(settle));
+  if (settle.length > 0) args.push(...settlementTexts(settle));
   for (const { jobId, fence, visibility } of extend) args.push(jobId, fence, visibility);
   for (const { jobId, fence, value, logs } of progress) args.push(jobId, fence, JSON.stringify({ value, logs }));
   return args;

@@ -1,8 +1,10 @@
 import { lua } from './lua.ts';
 
 /**
- * Stores jobs. ARGV: atomic, move of a schedule (JSON or empty), then all jobs in one text (an argument each costs more than cutting it up):
- * id, line end, bytes of the payload, a space, special (JSON or empty), line end, then the body without its number (see `jobs`).
+ * Stores jobs. ARGV: atomic, move of a schedule (JSON or empty), then the jobs in three texts (an argument each costs more than cutting them up):
+ * - kinds: of each its number, class, tenant, bytes that a body has besides the payload, what is special (JSON or empty), a line each;
+ * - heads: of each job its id, a line end, number of its kind, a space, bytes of its body, a line end;
+ * - bodies, without their numbers (see `jobs`).
  * Answers 1 when all were accepted, 0 when the schedule stands elsewhere, else per job 1, { id, replaced } or { scope, limit, retryAfter }.
  */
 export const enqueueHead: string = lua`
@@ -12,24 +14,26 @@ local session, callNumber, onlyClass, horizon
 local atomic = ARGV[1] == '1'
 local answers, ordinary = {}, true
 
-local requests = {}
+-- Of each job: id, kind, bytes of the body. Arrays, since a table for each would cost more than the rest.
+local ids, kindOf, lengths = {}, {}, {}
+local kinds, tenantNames = {}, {}
 
--- What is needed of a job stands at the start of its body already; sending it twice would cost more than reading it.
-local function readRequests(text)
-  local at = 1
-  while at <= #text do
-    local id, length, special, from, name, past = string.match(text, '^([^\n]+)\n(%d+) ([^\n]*)\n()([^\n]*)\n()', at)
-    local bytes, class = tonumber(length), '0'
-    if string.byte(name) == 44 then
-      bytes, class, name = string.match(name, '^,[%dw]*,(%d+),%d+,(%-?%d+),%d+,%d+,[^,]*,(.*)$')
-      bytes, past = tonumber(bytes), string.find(text, '\n', past, true) + 1
-    else
-      name = ''
+local function readKinds(text)
+  local seen = {}
+  for number, class, name, around, special in string.gmatch(text, '(%d+)\n([^\n]*)\n([^\n]*)\n(%-?%d+)\n([^\n]*)\n') do
+    kinds[number] = { class = class, name = name, around = tonumber(around), special = special }
+    if not seen[name] then
+      seen[name] = true
+      tenantNames[#tenantNames + 1] = name
     end
-    at = past + length
-    requests[#requests + 1] = {
-      id = id, special = special, rest = string.sub(text, from, at - 1), bytes = bytes, class = class, name = name,
-    }
+  end
+end
+
+local function readHeads(text)
+  local count_ = 0
+  for id, kind, length in string.gmatch(text, '([^\n]+)\n(%d+) (%d+)\n') do
+    count_ = count_ + 1
+    ids[count_], kindOf[count_], lengths[count_] = id, kinds[kind], tonumber(length)
   end
 end
 
@@ -49,33 +53,23 @@ end
 -- All or none: the marks must have room for the sums.
 local function rejectAll()
   local sums, total = {}, 0
-  for _, request in ipairs(requests) do
-    local sum = sums[request.name] or { 0, 0 }
-    sums[request.name] = { sum[1] + 1, sum[2] + request.bytes }
-    total = total + request.bytes
+  for i, kind in ipairs(kindOf) do
+    local sum, bytes = sums[kind.name] or { 0, 0 }, lengths[i] - kind.around
+    sums[kind.name] = { sum[1] + 1, sum[2] + bytes }
+    total = total + bytes
   end
   for name, sum in pairs(sums) do
     local tenant = tenantOf(name)
     local refused = overMark('tenant', limitsOf(tenant), tenant, sum[1], sum[2])
     if refused then return refused end
   end
-  return overMark('queue', queueLimits(), Q, #requests, total)
+  return overMark('queue', queueLimits(), Q, #ids, total)
 end
 
 -- Ids that are stored already: the call is repeated, or the caller chose an id twice.
 local known = {}
 
 local function readKnown()
-  local ids, names, seenNames = {}, {}, {}
-  for i, request in ipairs(requests) do
-    ids[i] = request.id
-    local name = request.name
-    if not seenNames[name] and #names < 1000 then
-      seenNames[name] = true
-      names[#names + 1] = name
-    end
-  end
-  loadTenants(names)
   for _, hash in ipairs(call('EXISTS', P .. 'f') == 1 and { 'b', 'f' } or { 'b' }) do
     for first = 1, #ids, 1000 do
       local found = call('HMGET', P .. hash, unpack(ids, first, math.min(first + 999, #ids)))
@@ -88,145 +82,89 @@ end
 
 local function bodyOf(rest)
   Q.number = nextNumber(Q.number)
-  return encodeNumber(Q.number) .. rest
-end
-`;
-
-/** Stores a job with a delay, a dedupe key or children. */
-export const enqueueSpecial: string = lua`
--- New payload for a waiting job, its place stays.
-local function replacePayload(job, rest, bytes)
-  local sign = stateOf(job) == 'ready' and 'ready' or 'delayed'
-  count(job, sign, -1)
-  job.bytes = bytes
-  job.payload = parseJob(job.id, encodeNumber(job.number) .. rest).payload
-  count(job, sign, 1)
-  storeJob(job)
-end
-
-local function keepLast(holder, rest, bytes)
-  local id = holder.next or holder.id
-  local job = loadJob(id)
-  if not job or (not holder.next and stateOf(job) == 'leased') then return nil end
-  replacePayload(job, rest, bytes)
-  return { id, 1 }
-end
-
-local function debounce(holder, special, rest, bytes)
-  local job = loadJob(holder.id)
-  local state = job and stateOf(job)
-  if state ~= 'delayed' and state ~= 'ready' then return nil end
-  replacePayload(job, rest, bytes)
-  local wanted = now + special.ttl
-  if state == 'delayed' then reschedule(job, math.min(wanted, holder.latest or wanted)) end
-  return { holder.id, 1 }
-end
-
--- Answers nothing when the job is to be stored all the same.
-local function answerDuplicate(holder, special, rest, bytes)
-  if special.mode == 'keep-last' then return keepLast(holder, rest, bytes) end
-  if special.mode == 'debounce' then return debounce(holder, special, rest, bytes) end
-  return { holder.id, 0 }
-end
-
-local function holdKey(holder, special, id)
-  if special.mode == 'keep-last' and holder and not holder.ends then
-    holder.next = id
-    storeHolder(special.key, holder)
-    return
-  end
-  local ends = special.mode == 'window' and now + (special.ttl or 0) or nil
-  storeHolder(special.key, { id = id, ends = ends, latest = special.maxWait and now + special.maxWait })
-  if ends then
-    dueAt(ends)
-    call('ZADD', P .. 'du', ends, special.key)
-  end
-end
-
--- One with a delay, a dedupe key or children.
-local function enqueueSpecial(id, name, bytes, special, rest)
-  local tenant = tenantOf(name)
-  local holder = special.key and holderOf(special.key)
-  if holder and (not holder.ends or holder.ends > now) then
-    local duplicate = answerDuplicate(holder, special, rest, bytes)
-    if duplicate then return duplicate end
-  end
-  local refused = not atomic and reject(tenant, 1, bytes)
-  if refused then return refused end
-  local followUp = special.mode == 'keep-last' and holder and not holder.ends
-  local waits = followUp or (special.children or 0) > 0
-  local delay = special.mode == 'debounce' and (special.ttl or 0) or special.delay or 0
-  makeWaiting(parseJob(id, bodyOf(rest)), not waits and now + delay or nil)
-  if special.key then holdKey(holder, special, id) end
-  return 1
+  local front, last = encodeNumber(Q.number)
+  return front .. last .. rest
 end
 `;
 
 /** Stores the others, and answers. */
 export const enqueueMain: string = lua`
 -- Jobs that are ready at once, the usual case, are stored and pushed together.
-local bodies, groups, groupList = {}, {}, {}
+local bodies, stored, groups, groupList = {}, 0, {}, {}
 
 local function flushPlain()
   callMany('HSET', 'b', bodies)
   for _, group in ipairs(groupList) do pushReady(group.tenant, group.class, group.ids) end
-  bodies, groups, groupList = {}, {}, {}
+  bodies, stored, groups, groupList = {}, 0, {}, {}
 end
 
-local function groupOf(name, class)
-  local line = class .. ':' .. name
+local function groupOf(kind)
+  local line = kind.class .. ':' .. kind.name
   local group = groups[line]
   if not group then
-    group = { tenant = tenantOf(name), class = class, ids = {} }
+    local tenant = tenantOf(kind.name)
+    local ofQueue, own = queueLimits(), limitsOf(tenant)
+    local marked = ofQueue.maxWaiting or ofQueue.maxWaitingBytes or own.maxWaiting or own.maxWaitingBytes
+    group = { tenant = tenant, class = kind.class, ids = {}, size = 0, marked = marked and not atomic }
     groups[line] = group
     groupList[#groupList + 1] = group
   end
+  kind.group, kind.groupOf = group, groups
   return group
 end
 
-local function enqueuePlain(id, name, class, bytes, rest)
-  local group = groupOf(name, class)
+local function enqueuePlain(id, kind, bytes, rest)
+  local group = kind.groupOf == groups and kind.group or groupOf(kind)
   local tenant = group.tenant
-  local refused = not atomic and reject(tenant, 1, bytes)
+  local refused = group.marked and reject(tenant, 1, bytes)
   if refused then return refused end
-  bodies[#bodies + 1] = id
-  bodies[#bodies + 1] = bodyOf(rest)
-  group.ids[#group.ids + 1] = id
+  bodies[stored + 1], bodies[stored + 2] = id, bodyOf(rest)
+  stored = stored + 2
+  group.size = group.size + 1
+  group.ids[group.size] = id
   if tenant.ready == 0 then tenant.vtime = math.max(tenant.vtime, Q.vclock) end
   tenant.ready, Q.ready = tenant.ready + 1, Q.ready + 1
   tenant.waitingBytes, Q.waitingBytes = tenant.waitingBytes + bytes, Q.waitingBytes + bytes
   return 1
 end
 
-local function enqueueOne(request)
-  local id, name, bytes, rest = request.id, request.name, request.bytes, request.rest
+local function enqueueOne(id, kind, bytes, rest)
   if known[id] then return 1 end
   local answer
-  if request.special == '' then
-    answer = enqueuePlain(id, name, request.class, bytes, rest)
+  if kind.special == '' then
+    answer = enqueuePlain(id, kind, bytes, rest)
   else
     -- It may stand behind plain ones of this very call.
     flushPlain()
-    answer = rare().enqueueSpecial(id, name, bytes, cjson.decode(request.special), rest)
+    answer = rare().enqueueSpecial(id, kind.name, bytes, cjson.decode(kind.special), rest)
   end
   if answer == 1 then known[id] = true end
   return answer
+end
+
+local function enqueueAll(text, refusedAll)
+  local at = 1
+  for i, id in ipairs(ids) do
+    local kind, length = kindOf[i], lengths[i]
+    local answer = refusedAll or enqueueOne(id, kind, length - kind.around, string.sub(text, at, at + length - 1))
+    if answer ~= 1 then ordinary = false end
+    answers[i] = answer
+    at = at + length
+  end
+  flushPlain()
 end
 
 -- Compare-and-set on the next instant of a schedule: of many processes one enqueues. What a full queue refuses stays due.
 local move = ARGV[2] ~= '' and cjson.decode(ARGV[2])
 local schedule = move and rare().standingAt(move)
 if move and not schedule then return 0 end
-readRequests(ARGV[3] or '')
+readKinds(ARGV[3])
+readHeads(ARGV[4])
+loadTenants(tenantNames)
 readKnown()
-local refusedAll = atomic and #requests > 0 and rejectAll()
+local refusedAll = atomic and #ids > 0 and rejectAll()
 if schedule and not refusedAll then rare().moveSchedule(schedule, move) end
-for _, request in ipairs(requests) do
-  local answer = refusedAll or enqueueOne(request)
-  if answer ~= 1 then ordinary = false end
-  answers[#answers + 1] = answer
-end
-flushPlain()
+enqueueAll(ARGV[5], refusedAll)
 if Q.offers[1] and hints.ready then handOff() end
 save()
 if ordinary then return 1 end

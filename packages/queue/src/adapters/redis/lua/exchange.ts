@@ -1,6 +1,6 @@
 import { lua } from './lua.ts';
 
-/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes, call of the offer (0: none), its time, what concerns one of several shards (see lua/shards.ts; else empty); then the lost calls and so on, all settlements in one text. */
+/** What the parts of exchange share. ARGV: session, begin, lease, call, claim, housekeeping, end, number of lost calls, settlements, extensions, progress notes, call of the offer (0: none), its time, what concerns one of several shards (see lua/shards.ts; else empty); then the lost calls and so on; the settlements in two texts: heads (id, line end, fence, a space, bytes of the detail or nothing, line end) and details. */
 export const exchangeHead: string = lua`
 local session, begin, leaseTime, callNumber = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
 local want, housekeeping, ending = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
@@ -86,8 +86,8 @@ if not info then
   save()
   return { now, 'lost', '', '', '', '0', {}, {}, -1, 0, {}, promoted, expired, forgotten }
 end
-local at = HEAD + lostCount + (settleCount > 0 and 1 or 0)
-local settled = settleCount > 0 and settleAll(ARGV[at]) or ''
+local at = HEAD + lostCount + (settleCount > 0 and 2 or 0)
+local settled = settleCount > 0 and settleAll(ARGV[at - 1], ARGV[at]) or ''
 local extended = extendCount > 0 and rare().extendAll(at, extendCount) or ''
 local progressed = progressCount > 0 and rare().noteProgress(at + extendCount * 3, progressCount) or ''
 local withdrawn = #Q.offers > 0 and withdrawOffer()

@@ -37,8 +37,9 @@ end
 -- Always the long form: who is formatted anew is rare.
 local function formatJob(job)
   local extras = next(job.extras) and cjson.encode(job.extras) or ''
+  local front, last = encodeNumber(job.number)
   return table.concat({
-    encodeNumber(job.number), job.readyAt, digits(job.bytes), digits(job.cost), job.priority, job.attempts, job.maxAttempts, job.name,
+    front .. last, job.readyAt, digits(job.bytes), digits(job.cost), job.priority, job.attempts, job.maxAttempts, job.name,
     job.tenant .. '\n' .. extras .. '\n' .. job.payload,
   }, ',')
 end

@@ -13,7 +13,7 @@ local now = math.floor(micros / 1000)
 
 -- Lua would write large numbers with an exponent.
 local function digits(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 local packedQueue = call('GET', P .. 'q')
@@ -39,21 +39,17 @@ end
 local SIGNS = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz'
 local knownHigh, knownPrefix
 
-local function signOf(value)
-  return string.sub(SIGNS, value + 1, value + 1)
-end
-
 local function encodeNumber(number)
-  local high = math.floor(number / 4096)
-  local low = number - high * 4096
+  local high, last = math.floor(number / 64), number % 64 + 1
   if high ~= knownHigh then
     knownHigh, knownPrefix = high, ''
-    for _ = 1, 7 do
-      knownPrefix = signOf(high % 64) .. knownPrefix
+    for _ = 1, 8 do
+      local sign = high % 64 + 1
+      knownPrefix = string.sub(SIGNS, sign, sign) .. knownPrefix
       high = math.floor(high / 64)
     end
   end
-  return knownPrefix .. signOf(math.floor(low / 64)) .. signOf(low % 64)
+  return knownPrefix, string.sub(SIGNS, last, last)
 end
 
 -- A hint goes out at once when a worker is idle, else (the note of that may have been lost) at most this often, in milliseconds.

@@ -2,21 +2,32 @@ import { lua } from './lua.ts';
 
 /** Ends attempts, the usual way. Plain acks (no result, no extras, nothing kept) never touch the body; they are removed in one command each per key. */
 export const settle: string = lua`
--- Fence, kind and tenant, one after another, of the leases that this session has of these ids; false where it has none.
-local function readLeases(ids)
-  local found, last, names, seenNames = {}, 0, {}, {}
+-- What leases say behind their fences, kind and tenant: many of one call say the same.
+local readings, tenantNames = {}, {}
+
+local function readingOf(text)
+  local reading = readings[text]
+  if not reading then
+    local kind, name = string.match(text, '^:%d+:%d+:(.?):(.*)$')
+    reading = { kind = kind, name = name }
+    readings[text] = reading
+    if #tenantNames < 1000 then tenantNames[#tenantNames + 1] = name end
+  end
+  return reading
+end
+
+-- Of each id what the lease says that this session has of it under this fence; false where it has none.
+local function readLeases(ids, fences)
+  local found = {}
   for first = 1, #ids, 1000 do
-    for _, packed in ipairs(call('HMGET', P .. 's:' .. session, unpack(ids, first, math.min(first + 999, #ids)))) do
-      local fence, kind, name = string.match(packed or '', '^(%d+):%d+:%d+:(.?):(.*)$')
-      found[last + 1], found[last + 2], found[last + 3] = fence or false, kind, name
-      last = last + 3
-      if name and not seenNames[name] and #names < 1000 then
-        seenNames[name] = true
-        names[#names + 1] = name
-      end
+    for i, packed in ipairs(call('HMGET', P .. 's:' .. session, unpack(ids, first, math.min(first + 999, #ids)))) do
+      local at = first + i - 1
+      local colon = packed and string.find(packed, ':', 1, true)
+      local isSame = colon and string.sub(packed, 1, colon - 1) == fences[at]
+      found[at] = isSame and readingOf(string.sub(packed, colon))
     end
   end
-  loadTenants(names)
+  loadTenants(tenantNames)
   return found
 end
 
@@ -29,41 +40,46 @@ local function ackPlain(plain)
   if Q.memos > 0 or Q.asked > 0 then rare().dropNotes(plain) end
 end
 
--- Takes the settlements out of the text: ids, fences and details.
-local function readSettlements(text)
-  local ids, fences, details, at = {}, {}, {}, 1
-  while at <= #text do
-    local id, fence, length, past = string.match(text, '^([^\n]+)\n(%d+) (%d+)\n()', at)
-    at = past + length
-    local i = #ids + 1
-    ids[i], fences[i], details[i] = id, fence, string.sub(text, past, at - 1)
+-- Takes the settlements out of their heads: ids, fences, and lengths of the details (nothing for most).
+local function readHeads(text)
+  local ids, fences, lengths, count_ = {}, {}, {}, 0
+  for id, fence, length in string.gmatch(text, '([^\n]+)\n(%d+) (%d*)\n') do
+    count_ = count_ + 1
+    ids[count_], fences[count_], lengths[count_] = id, fence, length
   end
-  return ids, fences, details
+  return ids, fences, lengths
+end
+
+local plain, released, ended
+
+local function settleOne(id, fence, lease, detail)
+  if lease.kind == '' and (detail == '' or string.byte(detail) == 114) and Q.settings.retention.succeeded.count == 0 then
+    plain[#plain + 1] = id
+    local tenant = tenantOf(lease.name)
+    tenant.leased = tenant.leased - 1
+    ended[tenant] = true
+  elseif detail == 'back' then
+    released[#released + 1] = { fence = tonumber(fence), id = id, session = session }
+  else
+    rare().settleFully(id, detail)
+  end
 end
 
 -- Answers a mark for each: 1 applied, 0 stale.
-local function settleAll(text)
-  local ids, fences, details = readSettlements(text)
-  local marks, plain, released, ended = {}, {}, {}, {}
-  local found = readLeases(ids)
-  local forgetAcked = Q.settings.retention.succeeded.count == 0
+local function settleAll(heads, details)
+  local ids, fences, lengths = readHeads(heads)
+  local found, marks, at = readLeases(ids, fences), {}, 1
+  plain, released, ended = {}, {}, {}
   for i, id in ipairs(ids) do
-    local fence, kind, name = found[i * 3 - 2], found[i * 3 - 1], found[i * 3]
-    local detail = details[i]
-    if fence ~= fences[i] or seen[id] then
-      marks[i] = '0'
-    elseif (detail == '' or string.sub(detail, 1, 1) == 'r') and kind == '' and forgetAcked then
-      plain[#plain + 1] = id
-      local tenant = tenantOf(name)
-      tenant.leased = tenant.leased - 1
-      ended[tenant] = true
-    elseif detail == 'back' then
-      released[#released + 1] = { fence = tonumber(fence), id = id, session = session }
-    else
-      rare().settleFully(id, detail)
+    local detail = ''
+    if lengths[i] ~= '' then
+      detail = string.sub(details, at, at + lengths[i] - 1)
+      at = at + lengths[i]
     end
-    if not marks[i] then
-      marks[i] = '1'
+    local applies = found[i] and not seen[id]
+    marks[i] = applies and '1' or '0'
+    if applies then
+      settleOne(id, fences[i], found[i], detail)
       seen[id] = true
     end
   end
