@@ -1,31 +1,12 @@
 import { lua } from './lua.ts';
 
-/** Leases ready jobs to the session, in the order that the contract states. */
+/** Leases ready jobs to the session. In which order: see claim-rings.ts. */
 export const claim: string = lua`
 local COMMA = 44
-local claimed, sessionFields, leaseFields = {}, {}, {}
+local claimed, sessionFields, leaseFields, claimedCount = {}, {}, {}, 0
 local firstFence = nextNumber(Q.fence)
 local leaseMiddle = ':' .. callNumber .. ':' .. digits(now) .. ':'
-
-local function headCost(class, tenant)
-  while true do
-    local id = call('LINDEX', lineOf(class, tenant.name), 0)
-    if not id then return nil end
-    local body = call('HGET', P .. 'b', id)
-    if body and not isTombstone(class, tenant.name, id) then return tonumber(string.match(body, '^,[%dw]*,%d+,(%d+)', 10) or 0) end
-    if not body then isTombstone(class, tenant.name, id) end
-    call('LPOP', lineOf(class, tenant.name))
-  end
-end
-
-local function holdOfHead(class, tenant)
-  local cost = 0
-  if limitsOf(tenant).budget then
-    cost = headCost(class, tenant)
-    if not cost then return nil end
-  end
-  return holdOf(tenant, cost)
-end
+local readyTaken = {}
 
 -- How many jobs of the tenant may start without another look at its limits.
 local function roomOf(tenant)
@@ -38,14 +19,13 @@ local function roomOf(tenant)
 end
 
 local function charge(tenant, cost)
-  local limits = limitsOf(tenant)
+  local limits, rate = limitsOf(tenant), queueLimits().rate
   Q.vclock = math.max(Q.vclock, tenant.vtime)
   tenant.vtime = Q.vclock + math.max(cost, 1) / (limits.weight or 1)
   tenant.leased = tenant.leased + 1
   Q.leased = Q.leased + 1
   if limits.rate then tenant.tat = afterStart(tenant.tat, limits.rate) end
   if limits.budget then spend(tenant, cost) end
-  local rate = queueLimits().rate
   if rate then Q.tat = afterStart(Q.tat, rate) end
 end
 
@@ -61,27 +41,32 @@ local function startSpecial(id, cost, extras)
   return (special.v or special.k or special.d or special.p or special.c) and 'x' or (cost > 0 and 'x' or '')
 end
 
+-- Bytes of the payload, cost and kind of lease.
+local function readLong(id, body)
+  local bytes, cost, extras = string.match(body, '^,[%dw]*,(%d+),(%d+),[^\n]*\n([^\n]*)\n', 10)
+  cost = tonumber(cost)
+  return tonumber(bytes), cost, startSpecial(id, cost, extras)
+end
+
 local function lease(id, body, tenant)
   local bytes, cost, kind = #body - string.find(body, '\n', 10, true), 0, ''
-  if string.byte(body, 10) == COMMA then
-    local extras
-    bytes, cost, extras = string.match(body, '^,[%dw]*,(%d+),(%d+),[^\n]*\n([^\n]*)\n', 10)
-    bytes, cost = tonumber(bytes), tonumber(cost)
-    kind = startSpecial(id, cost, extras)
-  end
+  if string.byte(body, 10) == COMMA then bytes, cost, kind = readLong(id, body) end
   Q.waitingBytes = Q.waitingBytes - bytes
   tenant.waitingBytes = tenant.waitingBytes - bytes
   charge(tenant, cost)
-  local fence = firstFence + #claimed / 2 * SHARDS
-  sessionFields[#sessionFields + 1] = id
-  sessionFields[#sessionFields + 1] = digits(fence) .. leaseMiddle .. kind .. ':' .. tenant.name
-  leaseFields[#leaseFields + 1] = id
-  leaseFields[#leaseFields + 1] = session
-  claimed[#claimed + 1] = id
-  claimed[#claimed + 1] = body
+  local at = claimedCount * 2 + 1
+  sessionFields[at] = id
+  sessionFields[at + 1] = digits(firstFence + claimedCount * SHARDS) .. leaseMiddle .. kind .. ':' .. tenant.name
+  leaseFields[at], leaseFields[at + 1] = id, session
+  claimed[at], claimed[at + 1] = id, body
+  claimedCount = claimedCount + 1
 end
 
-local readyTaken = {}
+local function noteTaken(class, tenant, taken)
+  tenant.ready = tenant.ready - taken
+  Q.ready = Q.ready - taken
+  readyTaken[class] = (readyTaken[class] or 0) + taken
+end
 
 -- Leases up to most jobs from the head of a line. Answers how many, and whether the line is now empty.
 local function takeFrom(class, tenant, most)
@@ -96,114 +81,37 @@ local function takeFrom(class, tenant, most)
       end
     end
   end
-  tenant.ready = tenant.ready - taken
-  Q.ready = Q.ready - taken
-  readyTaken[class] = (readyTaken[class] or 0) + taken
+  noteTaken(class, tenant, taken)
   return taken, #ids < most or call('EXISTS', line) == 0
 end
 
--- The first tenants of a ring in the order of their virtual times; and the time up to which that order is known.
-local function readRing(class, most)
-  local top = call('ZRANGE', P .. 'r:' .. class, 0, most - 1, 'WITHSCORES')
-  local names, row = {}, {}
-  for i = 1, #top, 2 do names[#names + 1] = top[i] end
-  loadTenants(names)
-  for i, name in ipairs(names) do
-    local tenant = tenantOf(name)
-    row[i] = { tenant = tenant, vtime = math.max(tenant.vtime, tonumber(top[i * 2])) }
-  end
-  table.sort(row, function(a, b) return a.vtime < b.vtime end)
-  return row, #names < most and math.huge or tonumber(top[#top])
+-- Of each line whether it is empty; nothing when none is.
+local function whichAreEmpty(lines)
+  if call('EXISTS', unpack(lines)) == #lines then return nil end
+  local empty = {}
+  for i, line in ipairs(lines) do empty[i] = call('EXISTS', line) == 0 end
+  return empty
 end
 
--- The first of the row was served: it moves back to where it belongs now.
-local function moveBack(row)
-  local first, place = row[1], 1
-  while row[place + 1] and row[place + 1].vtime < first.vtime do
-    row[place] = row[place + 1]
-    place = place + 1
+-- Leases the first job of each, of lines without tombstones. Answers how many, and which lines are now empty.
+local function takeFirsts(class, those)
+  local lines, ids, takers = {}, {}, {}
+  for i, tenant in ipairs(those) do
+    lines[i] = lineOf(class, tenant.name)
+    local id = call('LPOP', lines[i])
+    if id then ids[#ids + 1], takers[#takers + 1] = id, tenant end
   end
-  row[place] = first
-end
-
--- Serves the tenants of a class in turn, until want jobs are leased or nobody known may run. Answers how many.
-local function serveClass(class, want)
-  local most = math.min(math.max(want, 2), 500)
-  local row, knownUpTo = readRing(class, most)
-  local scores, gone, taken = {}, {}, 0
-  local alone = #row == 1
-  local function leave(tenant)
-    table.remove(row, 1)
-    gone[#gone + 1] = tenant.name
-    scores[tenant.name] = nil
+  for i, body in ipairs(#ids > 0 and call('HMGET', P .. 'b', unpack(ids)) or {}) do
+    lease(ids[i], body, takers[i])
+    noteTaken(class, takers[i], 1)
   end
-  while taken < want and row[1] and row[1].vtime <= math.min(knownUpTo, horizon or math.huge) and not holdOfQueue() do
-    local tenant = row[1].tenant
-    local reason, untilTime = holdOfHead(class, tenant)
-    if reason then
-      leave(tenant)
-      holdBack(tenant, class, untilTime)
-    else
-      local count_, empty = takeFrom(class, tenant, alone and math.min(want - taken, roomOf(tenant), 1000) or 1)
-      taken = taken + count_
-      if empty then
-        call('SREM', P .. 'tc:' .. tenant.name, class)
-        leave(tenant)
-      else
-        row[1].vtime = tenant.vtime
-        scores[tenant.name] = tenant.vtime
-        moveBack(row)
-      end
-    end
-  end
-  -- Who has used up its limits now is held at once, so that looking at it tells until when.
-  for name in pairs(scores) do
-    local tenant = tenants[name]
-    local reason, untilTime = holdOfHead(class, tenant)
-    if reason then
-      gone[#gone + 1] = name
-      scores[name] = nil
-      holdBack(tenant, class, untilTime)
-    end
-  end
-  local changed = {}
-  for name, vtime in pairs(scores) do
-    changed[#changed + 1] = vtime
-    changed[#changed + 1] = name
-  end
-  callMany('ZREM', 'r:' .. class, gone)
-  callMany('ZADD', 'r:' .. class, changed)
-  if #gone > 0 and call('EXISTS', P .. 'r:' .. class) == 0 then call('ZREM', P .. 'c', class) end
-  return taken
-end
-
--- The class with the least score has its turn: as long as it stays the least, a single job when it is overdue.
-local function turn(want)
-  local top = call('ZRANGE', P .. 'c', 0, 1, 'WITHSCORES')
-  if not top[1] then return false end
-  local class = tonumber(top[1])
-  if onlyClass and class ~= onlyClass then return false end
-  local score = now - class * stepOf()
-  local overdue = top[4] and tonumber(top[4]) < score
-  local taken = serveClass(class, overdue and 1 or want)
-  if taken > 0 then call('ZADD', P .. 'c', 'XX', score, class) end
-  return not horizon or taken > 0
-end
-
--- Claims up to want jobs. Answers whether more could have been claimed.
-local function claimUpTo(want)
-  local turns = want * 2 + 100
-  while #claimed < want * 2 and turns > 0 do
-    if holdOfQueue() or not turn(want - #claimed / 2) then return false end
-    turns = turns - 1
-  end
-  return not holdOfQueue() and call('EXISTS', P .. 'c') == 1
+  return #ids, whichAreEmpty(lines)
 end
 
 -- Answers the first of the fences.
 local function writeLeases()
-  if #claimed == 0 then return '0' end
-  Q.fence = firstFence + (#claimed / 2 - 1) * SHARDS
+  if claimedCount == 0 then return '0' end
+  Q.fence = firstFence + (claimedCount - 1) * SHARDS
   setMany('s:' .. session, sessionFields)
   setMany('l', leaseFields)
   for class, taken in pairs(readyTaken) do

@@ -105,7 +105,7 @@ sweepWhatIsDue()
 if ARGV[14] ~= '' then sharding().readShardPart() end
 local claimed, firstFence, more = {}, '0', false
 if want > 0 and not ending and callNumber > info[2] then
-  more = claiming().claimUpTo(want)
+  more = serving().claimUpTo(want)
   claimed, firstFence = claiming().claimed, claiming().writeLeases()
 end
 if offerCall > 0 and not ending and #claimed < want * 2 and #Q.offers < MOST_OFFERS then

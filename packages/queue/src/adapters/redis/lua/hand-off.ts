@@ -19,7 +19,7 @@ local function handOff()
   if not offer then return end
   session, callNumber = offer[1], offer[4]
   local claiming_ = claiming()
-  claiming_.claimUpTo(offer[2])
+  serving().claimUpTo(offer[2])
   local jobs = claiming_.claimed
   if #jobs == 0 then
     table.insert(Q.offers, 1, offer)

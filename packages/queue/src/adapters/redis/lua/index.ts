@@ -1,4 +1,5 @@
 import { claim } from './claim.ts';
+import { claimRings } from './claim-rings.ts';
 import { controlMain } from './control.ts';
 import { controlJobs } from './control-jobs.ts';
 import { controlLimits } from './control-limits.ts';
@@ -29,12 +30,15 @@ const core = [queueState, tenantRows, limits, readyLines];
 const ofJobs = [jobs, finish];
 const operations = [leases, schedules, shares, controlJobs, controlLimits, controlShares, controlLook];
 
-const claimingLazily = lazily('claiming', [claim], ['claimUpTo', 'claimed', 'writeLeases']);
+const claimingLazily = [
+  lazily('claiming', [claim], ['roomOf', 'takeFrom', 'takeFirsts', 'claimed', 'writeLeases']),
+  lazily('serving', [claimRings], ['claimUpTo']),
+];
 
 const enqueueing = [
   enqueueHead,
   lazily('rare', [...ofJobs, schedules, enqueueSpecial], ['enqueueSpecial', 'standingAt', 'moveSchedule']),
-  claimingLazily,
+  ...claimingLazily,
   handOff,
   enqueueMain,
 ];
@@ -55,7 +59,7 @@ const exchanging = [
       'cancelRequests',
     ],
   ),
-  claimingLazily,
+  ...claimingLazily,
   settle,
   lazily('sharding', [shares, shards], ['readShardPart', 'shardView']),
   exchangeMain,
