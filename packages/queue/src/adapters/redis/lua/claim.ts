@@ -68,6 +68,13 @@ local function noteTaken(class, tenant, taken)
   readyTaken[class] = (readyTaken[class] or 0) + taken
 end
 
+-- Leases a job that has just been made, and was never put in a line.
+local function takeNew(id, body, tenant)
+  lease(id, body, tenant)
+  tenant.ready = tenant.ready - 1
+  Q.ready = Q.ready - 1
+end
+
 -- Leases up to most jobs from the head of a line. Answers how many, and whether the line is now empty.
 local function takeFrom(class, tenant, most)
   local line = lineOf(class, tenant.name)

@@ -9,7 +9,7 @@ import { lua } from './lua.ts';
  */
 export const enqueueHead: string = lua`
 local RETRY_AFTER = 1000
--- Whom jobs are handed to, if anybody.
+-- Whom jobs are handed to, if anybody: one session a call.
 local session, callNumber, onlyClass, horizon
 local atomic = ARGV[1] == '1'
 local answers, ordinary = {}, true
@@ -94,7 +94,10 @@ local bodies, stored, groups, groupList = {}, 0, {}, {}
 
 local function flushPlain()
   callMany('HSET', 'b', bodies)
-  for _, group in ipairs(groupList) do pushReady(group.tenant, group.class, group.ids) end
+  local isHandedOff = stored == 2 and Q.offers[1] and handOffNew(bodies[1], bodies[2], groupList[1].tenant)
+  if not isHandedOff then
+    for _, group in ipairs(groupList) do pushReady(group.tenant, group.class, group.ids) end
+  end
   bodies, stored, groups, groupList = {}, 0, {}, {}
 end
 
@@ -165,7 +168,7 @@ readKnown()
 local refusedAll = atomic and #ids > 0 and rejectAll()
 if schedule and not refusedAll then rare().moveSchedule(schedule, move) end
 enqueueAll(ARGV[5], refusedAll)
-if Q.offers[1] and hints.ready then handOff() end
+if Q.offers[1] and hints.ready and not session then handOff() end
 save()
 if ordinary then return 1 end
 return answers

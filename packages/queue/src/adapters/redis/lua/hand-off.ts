@@ -14,19 +14,40 @@ local function nextOffer()
   end
 end
 
+-- Whom the jobs are leased to that are claimed from now on.
+local function leaseTo(offer)
+  session, callNumber = offer[1], offer[4]
+end
+
+local function publishClaimed()
+  local claims = claiming()
+  local message = { digits(callNumber), digits(now), claims.writeLeases(), claims.claimed }
+  call('PUBLISH', P .. 'to:' .. session, cjson.encode(message))
+end
+
+-- Of the jobs that stand in lines.
 local function handOff()
   local offer = nextOffer()
   if not offer then return end
-  session, callNumber = offer[1], offer[4]
-  local claiming_ = claiming()
+  leaseTo(offer)
   serving().claimUpTo(offer[2])
-  local jobs = claiming_.claimed
-  if #jobs == 0 then
+  if #claiming().claimed == 0 then
     table.insert(Q.offers, 1, offer)
     return
   end
-  local message = { digits(callNumber), digits(now), claiming_.writeLeases(), jobs }
-  call('PUBLISH', P .. 'to:' .. session, cjson.encode(message))
+  publishClaimed()
   if Q.ready == 0 then hints.ready = nil end
+end
+
+-- The only ready job, which has just been made: putting it in a line and taking it out again would cost as much as all the rest.
+-- Answers whether it was handed over.
+local function handOffNew(id, body, tenant)
+  if session or Q.ready ~= 1 or Q.graves > 0 or limitsOf(tenant).budget or holdOfQueue() or holdOf(tenant, 0) then return false end
+  local offer = nextOffer()
+  if not offer then return false end
+  leaseTo(offer)
+  claiming().takeNew(id, body, tenant)
+  publishClaimed()
+  return true
 end
 `;

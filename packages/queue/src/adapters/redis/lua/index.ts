@@ -31,7 +31,7 @@ const ofJobs = [jobs, finish];
 const operations = [leases, schedules, shares, controlJobs, controlLimits, controlShares, controlLook];
 
 const claimingLazily = [
-  lazily('claiming', [claim], ['roomOf', 'takeFrom', 'takeFirsts', 'claimed', 'writeLeases']),
+  lazily('claiming', [claim], ['roomOf', 'takeFrom', 'takeFirsts', 'takeNew', 'claimed', 'writeLeases']),
   lazily('serving', [claimRings], ['claimUpTo']),
 ];
 
