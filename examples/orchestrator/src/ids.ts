@@ -15,3 +15,8 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export function isId(text: string): boolean {
   return uuid.test(text);
 }
+
+/** When a UUID of version 7 was made, in milliseconds since 1970; undefined for any other text. */
+export function timeOfId(text: string): number | undefined {
+  return isId(text) && text[14] === '7' ? Number.parseInt(text.slice(0, 8) + text.slice(9, 13), 16) : undefined;
+}

@@ -7,12 +7,14 @@ export function processExecutor(): Executor {
   return {
     name: 'process',
     capabilities: { files: false, processes: false, network: false, limits: [] },
-    run: (execution) =>
-      runLeashed(execution, {
+    run: (execution) => {
+      const startedAt = Date.now();
+      return runLeashed(execution, {
         command: execution.command,
         args: execution.args,
         directory: execution.directory,
-        killRest: () => killMarked(execution.runId),
-      }),
+        killRest: () => killMarked(execution.runId, startedAt),
+      });
+    },
   };
 }
