@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { RefusedByPolicyError } from '../errors.ts';
 import type { PublishRules } from '../workspace.ts';
 import type { HostRepository } from './host-repository.ts';
+import { sizesOf } from './sizes.ts';
 
 /** Rules with their defaults. */
 export type ResolvedRules = Required<Omit<PublishRules, 'allowedEmails' | 'allowedBranches'>> &
@@ -103,21 +104,15 @@ async function checkContents(
 ): Promise<void> {
   const written = changes.filter(({ newMode }) => newMode.startsWith('1') && newMode !== '160000');
   if (written.length === 0) return;
-  const input = `${written.map(({ newId }) => newId).join('\n')}\n`;
-  const sizes = await host.text({
-    what: 'Measuring files',
-    args: ['cat-file', '--batch-check=%(objectsize)'],
-    input,
-    signal,
-  });
-  sizes.split('\n').forEach((size, at) => {
-    if (Number(size) > rules.maxFileBytes) {
+  const ids = written.map(({ newId }) => newId);
+  for (const [at, size] of (await sizesOf(host, ids, signal)).entries()) {
+    if (size > rules.maxFileBytes) {
       throw new RefusedByPolicyError(
         'file-size',
         `${written[at]?.path} has ${size} bytes; ${rules.maxFileBytes} are allowed`,
       );
     }
-  });
+  }
   if (rules.outsideSymlinks) return;
   for (const { path, newId } of written.filter(({ newMode }) => newMode === '120000')) {
     const target = await host.text({ what: 'Reading a link', args: ['cat-file', 'blob', newId], signal });
