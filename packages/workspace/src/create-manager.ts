@@ -6,6 +6,7 @@ import { toMilliseconds } from './duration.ts';
 import { DisposedError, InvalidOptionError, RefusedByPolicyError } from './errors.ts';
 import { withDiskFull } from './files/disk-full.ts';
 import { beat, HEARTBEAT_MS, heartbeatFile, newOwner } from './files/owner.ts';
+import { createRemovals } from './files/removals.ts';
 import { hostEnvironment, hostSettings, settingsFile } from './git/environment.ts';
 import { type GitProbe, probeGit } from './git/probe.ts';
 import { resolveRemote } from './git/remote.ts';
@@ -66,6 +67,7 @@ function createServices(options: WorkspaceManagerOptions, step: (name: string) =
     root,
     owner,
     overlays: createOverlays(root, owner, options.userNamespaces ?? false),
+    removals: createRemovals(),
     git: createGit({
       program: options.git ?? 'git',
       environment: hostEnvironment(root.home, root.gitConfig, settings, protocols),
@@ -217,6 +219,7 @@ export function buildManager(options: WorkspaceManagerOptions, step: (name: stri
     const left = await Promise.allSettled([...live.values()].map((workspace) => workspace.dispose()));
     await (await started?.catch(() => undefined))?.stop();
     services.overlays.close();
+    services.removals.close();
     services.git.close();
     const failed = left.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

@@ -70,8 +70,15 @@ export function stagingPath(root: Root, ownerId: string): string {
   return join(root.staging, `${ownerId}.${randomBytes(6).toString('hex')}`);
 }
 
-/** Takes a tree out of sight at once (a rename) and then deletes it; false when there was none. */
-export async function discard(root: Root, path: string): Promise<boolean> {
+/** Deletes a tree. */
+type RemoveTree = (path: string) => Promise<void>;
+
+/**
+ * Takes a tree out of sight at once (a rename) and then deletes it; false when there was none.
+ *
+ * @param remove deletes it
+ */
+export async function discard(root: Root, path: string, remove: RemoveTree = removeTree): Promise<boolean> {
   const trash = join(root.trash, randomBytes(9).toString('hex'));
   try {
     await rename(path, trash);
@@ -79,6 +86,6 @@ export async function discard(root: Root, path: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
-  await removeTree(trash);
+  await remove(trash);
   return true;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { Owner } from './files/owner.ts';
+import type { Removals } from './files/removals.ts';
 import type { Git } from './git/run.ts';
 import type { WorkspaceInstrumentation } from './instrumentation.ts';
 import type { CredentialProvider, Protocol, WorkspaceLog } from './manager.ts';
@@ -25,6 +26,7 @@ export interface Services {
   readonly owner: Owner;
   readonly git: Git;
   readonly overlays: Overlays;
+  readonly removals: Removals;
   readonly clock: Clock;
   readonly limits: ResolvedLimits;
   readonly protocols: readonly Protocol[];

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '@millrace/test-support';
 import { describe, expect, test } from 'vitest';
+import { inBatches } from '../src/batches.ts';
 import type { Launch, StatusEntry, StrategyProbe } from '../src/index.ts';
-import { inBatches } from '../src/overlay/batches.ts';
 import { type Fixture, fixture, git } from './support/fixture.ts';
 import { expectNothingLeft } from './support/nothing-left.ts';
 

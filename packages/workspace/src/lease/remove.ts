@@ -27,11 +27,11 @@ export async function releaseFolder(services: Services, folder: string): Promise
 
 /** Removes all that a lease holds, the lease itself last: whoever dies half-way is followed by a sweep. Safe to repeat. */
 export async function removeLease(services: Services, lease: Lease, reason: DisposedEvent['reason']): Promise<void> {
-  const { root, clock, instrumentation } = services;
+  const { root, clock, instrumentation, removals } = services;
   const folder = workspaceFolder(root, lease.leaseId);
   await releaseFolder(services, folder);
   services.step('remove:released');
-  await discard(root, folder);
+  await discard(root, folder, removals.remove);
   services.step('remove:discarded');
   await removeWorktree(services, lease);
   await unpin(root, lease);

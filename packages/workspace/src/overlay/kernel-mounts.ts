@@ -1,11 +1,11 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
+import { inBatches } from '../batches.ts';
 import type { Owner } from '../files/owner.ts';
 import { createLauncher, type Launcher } from '../launcher.ts';
 import { type Root, stagingPath } from '../root.ts';
 import { runTool, type ToolAnswer, toolEnvironment } from '../tool.ts';
-import { inBatches } from './batches.ts';
 import { mountPoints, mountsBelow } from './mount-table.ts';
 import {
   mountError,
