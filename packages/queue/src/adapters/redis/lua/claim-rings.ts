@@ -88,22 +88,30 @@ local function leave(ring, tenant)
   ring.scores[tenant.name] = nil
 end
 
--- Serves the first of the row, who may run. Answers how many jobs were leased.
-local function serveNext(ring, want)
-  local taken, served, empty = takeNext(ring, want)
+-- Those at the head of the row were served: they stand where they belong now.
+local function moveBack(ring, served)
   local row = ring.row
   ring.row = {}
   for i = served + 1, #row do ring.row[i - served] = row[i] end
   for i = 1, served do
-    local tenant = row[i].tenant
+    if ring.scores[row[i].tenant.name] then insertByTime(ring.row, row[i]) end
+  end
+end
+
+-- Serves the first of the row, who may run. Answers how many jobs were leased.
+local function serveNext(ring, want)
+  local taken, served, empty = takeNext(ring, want)
+  for i = 1, served do
+    local entry = ring.row[i]
+    local tenant = entry.tenant
     if empty[i] then
       call('SREM', P .. 'tc:' .. tenant.name, ring.class)
       leave(ring, tenant)
     else
-      row[i].vtime, ring.scores[tenant.name] = tenant.vtime, tenant.vtime
-      insertByTime(ring.row, row[i])
+      entry.vtime, ring.scores[tenant.name] = tenant.vtime, tenant.vtime
     end
   end
+  if taken < want then moveBack(ring, served) end
   return taken
 end
 
