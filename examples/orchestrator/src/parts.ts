@@ -15,6 +15,9 @@ import { openRelay } from './relay/open.ts';
 import type { Relay } from './relay/relay.ts';
 import { openRunQueue, type RunQueue } from './runs/queue.ts';
 
+/** Runs of one repository that begin within this time ask its server once: to ask costs a seventh of such a run. */
+const askInterval = '400ms';
+
 /** Everything that the roles of one process share, opened by the URLs of its configuration. */
 export interface Parts {
   readonly config: Config;
@@ -61,6 +64,7 @@ export async function openParts(config: Config, closing: Closing, observability:
     root: join(config.dataDirectory, 'git'),
     allowedProtocols: config.repoProtocols as readonly Protocol[],
     credentials: forges.credentials,
+    askInterval,
     instrumentation: observability.workspace,
     log,
   });

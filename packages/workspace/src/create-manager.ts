@@ -77,6 +77,7 @@ function createServices(options: WorkspaceManagerOptions, step: (name: string) =
     }),
     clock,
     limits,
+    askIntervalMs: toMilliseconds(options.askInterval ?? 0, 'askInterval'),
     protocols,
     credentials: options.credentials,
     identity: options.identity ?? { name: 'Millrace', email: 'millrace@localhost' },

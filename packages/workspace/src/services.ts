@@ -29,6 +29,8 @@ export interface Services {
   readonly removals: Removals;
   readonly clock: Clock;
   readonly limits: ResolvedLimits;
+  /** Least time between two questions to a remote about one ref. */
+  readonly askIntervalMs: number;
   readonly protocols: readonly Protocol[];
   readonly credentials: CredentialProvider | undefined;
   readonly identity: Identity;

@@ -1,11 +1,27 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startGitServer, startProxy, testRepos } from '@millrace/test-support';
+import { manualClock, startGitServer, startProxy, testRepos, waitFor } from '@millrace/test-support';
 import { expect, test } from 'vitest';
 import { fixture, git } from './support/fixture.ts';
 
 const http = { allowedProtocols: ['http', 'file'] as const };
+
+/** A manager whose time stands still, what it asked of the remote, and how long it waits for what. */
+function paced(it: ReturnType<typeof fixture>) {
+  const [asked, waits]: [string[], number[]] = [[], []];
+  const manual = manualClock();
+  const setTimeout = (run: () => void, ms: number): unknown => {
+    waits.push(ms);
+    return manual.setTimeout(run, ms);
+  };
+  const onFetched = ({ kind, shared }: { readonly kind: string; readonly shared: boolean }): void => {
+    asked.push(shared ? 'shared' : kind);
+  };
+  const clock = { ...manual, setTimeout };
+  const manager = it.manager({ clock, askInterval: '1m', instrumentation: { onFetched } });
+  return { manager, asked, clock, waitsFor: (ms: number) => waitFor(() => waits.includes(ms)) };
+}
 
 test('a commit that is present needs no network at all', async () => {
   await using it = fixture();
@@ -59,6 +75,48 @@ test('maxAge spares the question, a hint brings it back', async () => {
   expect((await manager.checkout({ repo: it.origin, ref: 'main' })).base).toBe(first.base);
   await manager.hint(it.origin);
   expect((await manager.checkout({ repo: it.origin, ref: 'main' })).base).toBe(newer);
+});
+
+test('checkouts that come within askInterval of a question wait, and share the next one', async () => {
+  await using it = fixture();
+  const { manager, asked, clock, waitsFor } = paced(it);
+  await manager.checkout({ repo: it.origin, ref: 'main' });
+  asked.length = 0;
+  await clock.advance(1000);
+  const newer = it.push({ 'n.txt': 'n\n' });
+  const waiting = [1, 2, 3].map(() => manager.checkout({ repo: it.origin, ref: 'main' }));
+  await waitsFor(59_000);
+  expect(asked).toEqual([]);
+  await clock.advance(59_000);
+  const bases = (await Promise.all(waiting)).map(({ base }) => base);
+  expect(bases).toEqual([newer, newer, newer]);
+  expect(asked.sort()).toEqual(['fetch', 'probe', 'shared', 'shared']);
+});
+
+test('a checkout that waits for its turn to ask can be given up', async () => {
+  await using it = fixture();
+  const { manager, clock, waitsFor } = paced(it);
+  await manager.checkout({ repo: it.origin, ref: 'main' });
+  await clock.advance(1000);
+  const giveUp = new AbortController();
+  const waiting = manager.checkout({ repo: it.origin, ref: 'main', signal: giveUp.signal });
+  await waitsFor(59_000);
+  giveUp.abort(new Error('enough'));
+  await expect(waiting).rejects.toThrow('enough');
+});
+
+test('the answer to a question that was under way counts as far as maxAge allows', async () => {
+  await using it = fixture();
+  const { manager, asked, clock, waitsFor } = paced(it);
+  await manager.checkout({ repo: it.origin, ref: 'main' });
+  asked.length = 0;
+  await clock.advance(20_000);
+  const first = manager.checkout({ repo: it.origin, ref: 'main' });
+  await waitsFor(40_000);
+  await clock.advance(40_500);
+  const second = manager.checkout({ repo: it.origin, ref: 'main', maxAge: '1s' });
+  await Promise.all([first, second]);
+  expect(asked).toEqual(['probe', 'shared']);
 });
 
 test('twenty processes that want the same new commit make one fetch, and none fails', async () => {

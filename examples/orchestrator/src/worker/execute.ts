@@ -1,4 +1,5 @@
 import type { Workspace } from '@millrace/workspace';
+import type { RunRow } from '../db/schema.ts';
 import { RunFailure } from '../runs/errors.ts';
 import { type Hold, takeRun } from '../runs/transition.ts';
 import { collect } from './collect.ts';
@@ -54,8 +55,13 @@ async function makeAndPush(context: WorkerContext, session: RunSession): Promise
   await push(session, workspace);
 }
 
-/** Milliseconds by which the clocks of the database's machine and of this one may differ. */
-const clockSkew = 1000;
+/**
+ * Milliseconds that the run was old at its latest step, by the database's clock alone: it needs no other one to agree.
+ * What is below a millisecond is lost from both times.
+ */
+function ageOf({ created_at, updated_at }: RunRow): number {
+  return Math.max(0, updated_at.getTime() - created_at.getTime() - 1);
+}
 
 /** A run that was begun before goes on from the very commit it began from, wherever its branch points by now. */
 async function checkout(context: WorkerContext, session: RunSession): Promise<Workspace> {
@@ -68,7 +74,7 @@ async function checkout(context: WorkerContext, session: RunSession): Promise<Wo
     tenant: run.tenant_id,
     leaseId: run.id,
     // Whoever asked the remote since the run was submitted saw all that its sender can have pushed before.
-    maxAge: Math.max(0, Date.now() - run.created_at.getTime() - clockSkew),
+    maxAge: ageOf(run),
     signal,
   });
 }

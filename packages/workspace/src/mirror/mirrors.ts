@@ -20,6 +20,7 @@ import {
   withSeen,
   writeMirror,
 } from './record.ts';
+import { awaitTurn } from './spacing.ts';
 
 /** What a caller wants to have in the mirror. */
 export interface Want {
@@ -116,7 +117,7 @@ export async function supply(services: Services, want: Want): Promise<Supply> {
     await fromFirstReachable(want.addresses, (address) => resolveWanted(services, want, address));
   }
   await using _lock = await takeLock(services, key, want.signal);
-  const shared = await present(services, want, Math.max(asked, notBefore));
+  const shared = await present(services, want, notBefore);
   const fetchMs = (): number => services.clock.monotonic() - started;
   if (shared !== undefined) {
     notify(services.instrumentation.onFetched, {
@@ -128,6 +129,7 @@ export async function supply(services: Services, want: Want): Promise<Supply> {
     });
     return { ...shared, fetchMs: fetchMs() };
   }
+  await awaitTurn(services, key, want.ref, want.signal);
   const supplied = await fromFirstReachable(want.addresses, (address) => fetchWanted(services, want, address));
   return { ...supplied, fetchMs: fetchMs() };
 }
