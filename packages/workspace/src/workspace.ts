@@ -108,6 +108,11 @@ export interface CommitOptions extends Cancellable {
    * makes a repeated run after a crash idempotent. @default now
    */
   readonly date?: Date;
+  /**
+   * The workspace's last commit: nobody works in it any more, so its own repository is not told of the commit, and what
+   * is committed there later is not looked at. @default false
+   */
+  readonly final?: boolean;
 }
 
 /** A commit that was made. */

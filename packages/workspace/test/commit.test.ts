@@ -51,3 +51,26 @@ test('a commit of the host right on the base obeys the rules as any other', asyn
   await workspace.exec('sh', ['-c', 'rm large.txt; mkdir .ci; echo x > .ci/run']);
   await expect(workspace.commitAll('Forbidden')).rejects.toMatchObject({ rule: 'forbidden-path' });
 });
+
+test('a file that is larger in the repository than in the working tree is measured there', async () => {
+  await using it = fixture();
+  await using workspace = await it.manager({ rules: { maxFileBytes: 300 } }).checkout({ repo: it.origin });
+  // Filtered on its way into the repository, the file is larger there than the one that was measured.
+  writeFileSync(join(workspace.path, '.gitattributes'), 'f.txt working-tree-encoding=UTF-16LE\n');
+  writeFileSync(join(workspace.path, 'f.txt'), Buffer.from('\u65e5'.repeat(140), 'utf16le'));
+  await expect(workspace.commitAll('Grows')).rejects.toMatchObject({ rule: 'file-size' });
+});
+
+test('after a final commit the workspace is not told of it, and its own commits count no more', async () => {
+  await using it = fixture();
+  await using workspace = await it.manager().checkout({ repo: it.origin, branch: 'agent/1' });
+  writeFileSync(join(workspace.path, 'new.txt'), 'new\n');
+  const commit = await workspace.commitAll({ message: 'Last', final: true });
+  const inside = async (...args: string[]): Promise<string> =>
+    (await workspace.exec('git', ['-c', 'user.name=A', '-c', 'user.email=a@example.org', ...args])).stdout.trim();
+  expect(await inside('rev-parse', 'HEAD')).toBe(workspace.base);
+  await inside('commit', '-q', '--allow-empty', '-m', 'too late');
+  expect(await inside('rev-parse', 'HEAD')).not.toBe(workspace.base);
+  expect(await workspace.status()).toMatchObject({ head: commit?.sha, clean: true });
+  expect(await workspace.push()).toMatchObject({ status: 'pushed', sha: commit?.sha });
+});

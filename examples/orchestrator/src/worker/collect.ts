@@ -15,7 +15,7 @@ import type { RunSession } from './session.ts';
  */
 export async function collect(context: WorkerContext, session: RunSession, workspace: Workspace): Promise<boolean> {
   const { run, signal } = session;
-  const commit = await workspace.commitAll({ message: run.message, date: run.created_at, signal });
+  const commit = await workspace.commitAll({ message: run.message, date: run.created_at, final: true, signal });
   const head = commit?.sha ?? (await workspace.status({ signal })).head;
   const changed = head !== workspace.base;
   const patch = changed ? await workspace.patch({ to: head, signal }) : Buffer.alloc(0);

@@ -1,6 +1,6 @@
 import type { Commit, CommitOptions, Identity } from '../workspace.ts';
 import type { HostRepository } from './host-repository.ts';
-import { importAgentCommits } from './import.ts';
+import { closeImport, importAgentCommits } from './import.ts';
 import { checkRules, type ResolvedRules } from './rules.ts';
 import { tellAgent } from './tell-agent.ts';
 import { noteTree, treeOf } from './trees.ts';
@@ -46,6 +46,7 @@ export async function commitWorkingTree(
   await adoptIndex(host, written);
   await host.setTip(sha);
   host.context.services.step('commit:made');
-  await tellAgent(host, sha, parent, signal);
+  if (options.final) closeImport(host);
+  else await tellAgent(host, sha, parent, signal);
   return { sha };
 }

@@ -83,6 +83,14 @@ async function acceptHistory(
   });
 }
 
+/** Workspaces whose last commit was made. */
+const closed = new WeakSet<HostRepository['context']>();
+
+/** Looks at no later commit of the agent. */
+export function closeImport(host: HostRepository): void {
+  closed.add(host.context);
+}
+
 /**
  * Takes over the commits that the agent made itself, if there are any.
  *
@@ -95,6 +103,7 @@ export async function importAgentCommits(
   signal?: AbortSignal,
 ): Promise<string> {
   const tip = await host.tip();
+  if (closed.has(host.context)) return tip;
   const agent = (await readAgentHead(host.context.agent))?.commit;
   if (agent === undefined || agent === tip) return tip;
   try {
