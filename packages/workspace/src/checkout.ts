@@ -183,17 +183,16 @@ async function makeTree(
   const { options } = plan;
   const source: TreeSource = { supply: supplied, sparse: plan.sparse, lfs: plan.lfs };
   for (const name of plan.strategies) {
-    let booked: Lease = { ...lease, strategy: name, generation: supplied.generation, commit: supplied.commit };
+    const strategy = strategyNamed(name);
+    const { generation, commit } = supplied;
+    const template = strategy.templateOf?.(services, source);
+    let booked: Lease = { ...lease, strategy: name, generation, commit, template };
     await writeLease(services.root, booked);
     services.step('lease:booked');
     await pin(services.root, booked);
     services.step('lease:pinned');
     if (wantsLfs(source)) await ensureLfs(services, source, options.signal);
     await mkdir(folder, { recursive: true });
-    const hold = async (template: string): Promise<void> => {
-      booked = { ...booked, template };
-      await writeLease(services.root, booked);
-    };
     const { branch, identity = services.identity, signal } = options;
     const borrow = async (borrowed: Borrowed): Promise<void> => {
       booked = { ...booked, awaits: undefined, submodules: [...(booked.submodules ?? []), borrowed] };
@@ -211,7 +210,7 @@ async function makeTree(
       await: awaitMirror,
       borrow,
     });
-    const made = await strategyNamed(name).make(services, {
+    const made = await strategy.make(services, {
       ...source,
       lease: booked,
       folder,
@@ -219,7 +218,6 @@ async function makeTree(
       origin: plan.want.addresses[0].url,
       identity,
       signal,
-      hold,
       fill: wanted && ((tree) => fillSubmodules(services, tree, supplied, wanted)),
     });
     if (made !== undefined) return { made, lease: booked };

@@ -73,9 +73,12 @@ test('words reach a program as they are, and nothing of them is run', async () =
   expect(exitCode).toBe(0);
 });
 
-test('input, both outputs and the status come through', async () => {
+test.each([
+  { kind: 'whole lines', input: "a 'b' $HOME `id` \\\n%s \\n\n\n" },
+  { kind: 'a line without an end', input: "a 'b'\n%s \\n" },
+  { kind: 'many lines', input: 'twenty letters of it\n'.repeat(2000) },
+])('input ($kind), both outputs and the status come through', async ({ input }) => {
   const script = 'process.stdin.pipe(process.stdout); console.error("oh"); process.on("exit", () => process.exit(7))';
-  const input = "a 'b'\n%s \\n\n\n";
   const result = await launcher.run(node(script, { input }));
   expect(result).toMatchObject({ exitCode: 7, signal: undefined, timedOut: false, truncated: false });
   expect(result.stdout.toString()).toBe(input);

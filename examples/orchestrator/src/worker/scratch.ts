@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Hold } from '../runs/transition.ts';
@@ -27,7 +27,18 @@ export async function makeScratch(root: string, hold: Hold, purpose: string): Pr
       }
     },
     async [Symbol.asyncDispose]() {
+      if (removeEmpty([home, temporary, directory])) return;
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Many agents leave nothing, and to look for something costs ten times what it costs to try. */
+function removeEmpty(folders: readonly string[]): boolean {
+  try {
+    for (const folder of folders) rmdirSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
 }

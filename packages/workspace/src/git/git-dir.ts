@@ -27,6 +27,8 @@ export interface GitDirSpec {
   readonly symlinks: boolean;
   /** Filters for large files are wanted. @default false */
   readonly lfs?: boolean;
+  /** With the empty folders that git would make itself when it needs them. @default true */
+  readonly whole?: boolean;
 }
 
 /** A value as git's configuration files quote it. */
@@ -85,7 +87,9 @@ export async function writeHead(gitDir: string, spec: GitDirSpec): Promise<void>
   await writeAt(gitDir, 'config', configText(spec));
   if (branch !== undefined) await writeAt(gitDir, `refs/heads/${branch}`, `${commit}\n`);
   if (upstream?.startsWith('refs/heads/')) {
-    await writeAt(gitDir, `refs/remotes/origin/${upstream.slice('refs/heads/'.length)}`, `${commit}\n`);
+    // Packed, it is one file; loose, it is three with its folders, and a folder is the dearest thing to make and remove.
+    const name = `refs/remotes/origin/${upstream.slice('refs/heads/'.length)}`;
+    await writeAt(gitDir, 'packed-refs', `# pack-refs with: peeled fully-peeled sorted \n${commit} ${name}\n`);
   }
 }
 
@@ -98,13 +102,17 @@ function copyShallow(from: string, to: string): void {
   }
 }
 
-/** Makes a whole git directory that borrows the objects of another repository. */
+/** Without these it is no git directory, or borrows nothing. */
+const neededFolders = ['objects/info', 'refs'];
+const usualFolders = [...neededFolders, 'objects/pack', 'refs/heads', 'refs/tags', 'info'];
+
+/** Makes a git directory that borrows the objects of another repository. */
 export async function makeGitDir(gitDir: string, spec: GitDirSpec): Promise<void> {
-  for (const folder of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'info']) {
+  for (const folder of (spec.whole ?? true) ? usualFolders : neededFolders) {
     mkdirSync(join(gitDir, folder), { recursive: true });
   }
   writeFileSync(join(gitDir, 'objects/info/alternates'), `${join(spec.borrowFrom, 'objects')}\n`);
-  if (spec.sparse.length > 0) writeFileSync(join(gitDir, 'info/sparse-checkout'), conePatterns(spec.sparse));
+  if (spec.sparse.length > 0) await writeAt(gitDir, 'info/sparse-checkout', conePatterns(spec.sparse));
   copyShallow(spec.borrowFrom, gitDir);
   await writeHead(gitDir, spec);
 }

@@ -63,6 +63,7 @@ async function makeHostGitDir(context: HostContext, gitDir: string): Promise<voi
     commit: context.base,
     sparse: context.sparse,
     symlinks: context.services.symlinks,
+    whole: false,
   });
   // The pristine index was settled: its stat data is the working tree's, so that nothing has to be hashed again.
   await copyFile(context.pristineIndex, join(staged, 'index'));

@@ -16,7 +16,13 @@ export interface Command {
 export function commandText({ command, args, env, input }: Command, mark: string): string {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${shellWord(value)}`);
   const program = [...variables, shellWord(command), ...args.map(shellWord)].join(' ');
-  const fed = input === undefined ? `${program} </dev/null` : `printf %s ${shellWord(input)} | ${program}`;
   const sayMark = `printf ${mark}\nprintf ${mark} >&2\n`;
-  return `${sayMark}${fed} 3>&-\nstatus=$?\n${sayMark}echo $status >&3\n`;
+  return `${sayMark}${fed(program, input, mark)}status=$?\n${sayMark}echo $status >&3\n`;
+}
+
+/** Whole lines come as a document in the text, for which no other process must be made. */
+function fed(program: string, input: string | undefined, mark: string): string {
+  if (input === undefined) return `${program} </dev/null 3>&-\n`;
+  if (input.endsWith('\n')) return `${program} 3>&- <<'${mark}'\n${input}${mark}\n`;
+  return `printf %s ${shellWord(input)} | ${program} 3>&-\n`;
 }

@@ -29,7 +29,6 @@ async function mountTemplate(services: Services, request: MakeRequest, id: strin
 
 async function make(services: Services, request: MakeRequest): Promise<Made> {
   const id = templateIdOf(services, request);
-  await request.hold(id);
   // It goes into the upper folder before the mount: no copy-up, no process.
   await personalise(services, join(request.folder, 'upper'), request);
   services.step('overlay:upper');
@@ -42,5 +41,6 @@ async function make(services: Services, request: MakeRequest): Promise<Made> {
 export const overlayStrategy: Strategy = {
   name: 'overlay',
   probe: async ({ overlays }) => ({ strategy: 'overlay', ...(await overlays.probe()) }),
+  templateOf: templateIdOf,
   make,
 };

@@ -7,6 +7,7 @@ import type { Services } from '../services.ts';
 import type { StrategyProbe } from '../strategy.ts';
 import { templateIdOf, templateTree } from '../template/layers.ts';
 import { ensureTemplate } from '../template/templates.ts';
+import type { TreeSource } from '../template/tree.ts';
 import { type Made, type MakeRequest, personalise, type Strategy } from './strategy.ts';
 
 async function probe({ root, owner }: Services): Promise<StrategyProbe> {
@@ -25,11 +26,12 @@ async function probe({ root, owner }: Services): Promise<StrategyProbe> {
   }
 }
 
+const inSubvolume = ({ supply, sparse, lfs }: TreeSource): TreeSource => ({ supply, sparse, lfs, subvolume: true });
+
 async function make(services: Services, request: MakeRequest): Promise<Made> {
-  const { supply, sparse, lfs, folder } = request;
-  const source = { supply, sparse, lfs, subvolume: true };
+  const { folder } = request;
+  const source = inSubvolume(request);
   const id = templateIdOf(services, source);
-  await request.hold(id);
   const warm = await ensureTemplate(services, source, request.signal);
   const path = join(folder, 'tree');
   await snapshotSubvolume(templateTree(services, id), path);
@@ -39,4 +41,9 @@ async function make(services: Services, request: MakeRequest): Promise<Made> {
 }
 
 /** A snapshot of a template by btrfs: the cost of a template once, and of what changes. */
-export const snapshotStrategy: Strategy = { name: 'snapshot', probe, make };
+export const snapshotStrategy: Strategy = {
+  name: 'snapshot',
+  probe,
+  templateOf: (services, source) => templateIdOf(services, inSubvolume(source)),
+  make,
+};

@@ -19,8 +19,6 @@ export interface MakeRequest extends TreeSource {
   readonly signal?: AbortSignal | undefined;
   /** Writes the submodules into a tree that has a `.git/config`; absent when nobody asked for them. */
   readonly fill?: ((tree: string) => Promise<void>) | undefined;
-  /** Books the template before it is used, so that nobody evicts it. */
-  readonly hold: (templateId: string) => Promise<void>;
 }
 
 /** A working tree that was made. */
@@ -40,6 +38,8 @@ export interface Strategy {
   readonly name: StrategyName;
   /** Tries it below the root. */
   probe(services: Services): Promise<StrategyProbe>;
+  /** The template that `make` will use: the lease names it before, so that nobody evicts it. */
+  templateOf?(services: Services, source: TreeSource): string;
   /** Makes the tree; undefined when it has nothing ready (then the next strategy is asked). */
   make(services: Services, request: MakeRequest): Promise<Made | undefined>;
 }
