@@ -13,6 +13,8 @@ export interface Arena extends AsyncDisposable {
   readonly millrace: Contender;
   readonly graphile: Contender;
   readonly pgBoss: Contender;
+  /** One more, which removes its jobs itself, in a database of its own; it is closed with the arena. */
+  join(open: (url: string) => Promise<Contender>): Promise<Contender>;
   /** The database of {@link Arena.millrace}. */
   readonly database: pg.Pool;
   measure(count: number, work: () => Promise<void>): Promise<Measured>;
@@ -42,8 +44,15 @@ export async function openArena(): Promise<Arena> {
     await contender.enqueueBulk(3_000);
     await contender.process(3_000, { concurrency: 50, prefetch: true });
   }
+  const guests: Contender[] = [];
+  const all = (): Contender[] => [...Object.values(contenders), ...guests];
   return {
     ...contenders,
+    join: async (open) => {
+      const guest = await open(await server.createDatabase());
+      guests.push(guest);
+      return guest;
+    },
     database: pools[0] as pg.Pool,
     measure: async (count, work) => {
       const [storeBefore, nodeBefore, from] = [storeCpu(server.pid), process.cpuUsage(), performance.now()];
@@ -53,7 +62,7 @@ export async function openArena(): Promise<Arena> {
       return { rate: count / seconds, cpu: (user + system + storeCpu(server.pid) - storeBefore) / count };
     },
     clear: async () => {
-      for (const contender of Object.values(contenders)) await contender.atRest();
+      for (const contender of all()) await contender.atRest();
       for (const [index, [schema, names]] of Object.entries(tables).entries()) {
         const list = names.filter((table) => table !== 'state').map((table) => `${schema}.${table}`);
         await pools[index]?.query(`TRUNCATE ${list.join(', ')}`);
@@ -63,7 +72,7 @@ export async function openArena(): Promise<Arena> {
       );
     },
     [Symbol.asyncDispose]: async () => {
-      for (const contender of Object.values(contenders)) await contender.close();
+      for (const contender of all()) await contender.close();
       for (const pool of pools) await pool.end();
       await server.stop();
     },

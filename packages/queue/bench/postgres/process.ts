@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Contender, EnqueueShape } from '../redis/contender.ts';
 import { compare, type Result } from '../result.ts';
 import { type Arena, openArena, type Trial, takeTurns } from './arena.ts';
+import { bullmqOnPostgres } from './bullmq.ts';
 
 /** Jobs that wait already are run by one process. */
 function trial(contender: Contender, count: number, concurrency: number, shape: EnqueueShape = {}): Trial {
@@ -16,20 +17,31 @@ function trial(contender: Contender, count: number, concurrency: number, shape: 
 export async function measureProcess(quick: boolean): Promise<Result[]> {
   await using arena = await openArena();
   const { millrace, graphile, pgBoss } = arena;
+  const bullmq = await arena.join(bullmqOnPostgres);
   const [ours, theirs] = quick ? [20_000, 8_000] : [60_000, 25_000];
   const seen = await takeTurns(arena, quick ? 1 : 3, [
     trial(millrace, ours, 200),
     trial(graphile, ours, 200),
     trial(graphile, ours, 50),
     trial(pgBoss, theirs, 200),
+    trial(bullmq, quick ? 1_000 : 4_000, 200),
     trial(millrace, ours, 50),
     trial(millrace, ours, 50, { priorities: 1_000 }),
   ]);
-  const [c200, graphile200, graphile50, boss, c50, priorities] = seen as [Seen, Seen, Seen, Seen, Seen, Seen];
+  const [c200, graphile200, graphile50, boss, bull, c50, priorities] = seen as [
+    Seen,
+    Seen,
+    Seen,
+    Seen,
+    Seen,
+    Seen,
+    Seen,
+  ];
   const best = Math.max(graphile200.rate, graphile50.rate);
   return [
     compare('postgres.process.c200', c200.rate, best, 'graphile-worker, its best', 'jobs/s'),
     compare('postgres.process.c200', c200.rate, boss.rate, 'pg-boss', 'jobs/s'),
+    compare('postgres.process.c200', c200.rate, bull.rate, 'BullMQ on PostgreSQL', 'jobs/s'),
     compare('postgres.cpu', c50.cpu, graphile50.cpu, 'graphile-worker', 'µs of node and PostgreSQL per job'),
     compare('postgres.priorities.1k', priorities.cpu, c50.cpu, 'one priority', 'µs of node and PostgreSQL per job'),
   ];

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type JobsOptions, Queue, Worker } from 'bullmq';
+import { type BackendFactory, createRedisBackend, type IQueueBackend, type JobsOptions, withBackend } from 'bullmq';
 import {
   type Contender,
   countdown,
@@ -15,14 +15,22 @@ function optionsOf(id: number, { priorities }: EnqueueShape): JobsOptions {
   return priorities === undefined ? {} : { priority: 1 + (id % priorities) };
 }
 
-/** BullMQ, with the settings that its documentation gives for speed: finished jobs are removed. Groups are part of the paid edition. */
-export async function bullmq(url: string): Promise<Contender> {
+/** BullMQ on Redis. */
+export function bullmq(url: string): Promise<Contender> {
   const { hostname: host, port } = new URL(url);
-  const connection = { host, port: Number(port), maxRetriesPerRequest: null };
+  return bullmqOn(createRedisBackend, { host, port: Number(port), maxRetriesPerRequest: null });
+}
+
+/** BullMQ, with the settings that its documentation gives for speed: finished jobs are removed. Groups are part of the paid edition. */
+export async function bullmqOn<B extends IQueueBackend, C>(
+  backend: BackendFactory<B, C>,
+  connection: C,
+): Promise<Contender> {
+  const { Queue, Worker } = withBackend(backend);
   const queue = new Queue('bench', { connection, defaultJobOptions: { removeOnComplete: true, removeOnFail: true } });
   await queue.waitUntilReady();
 
-  async function startWorker(concurrency: number, handler: () => Promise<void>): Promise<Worker> {
+  async function startWorker(concurrency: number, handler: () => Promise<void>) {
     const worker = new Worker('bench', handler, {
       connection,
       concurrency,
