@@ -1,4 +1,4 @@
-import { Agent, request } from 'node:http';
+import { Agent, type RequestOptions, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -31,16 +31,24 @@ const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
 export function postJson(url: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   const bytes = Buffer.from(JSON.stringify(body));
-  const options = {
-    method: 'POST',
-    agent,
-    headers: { 'content-type': 'application/json', 'content-length': bytes.length, ...headers },
-  };
+  const all = { 'content-type': 'application/json', 'content-length': bytes.length, ...headers };
+  return send(url, { method: 'POST', agent, headers: all }, bytes);
+}
+
+/**
+ * A server may close an idle connection at the very moment at which it is used again; nothing was answered then, and what
+ * the benches send may be sent twice (a key or a delivery id is in it).
+ */
+function send(url: string, options: RequestOptions, bytes: Buffer): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    request(url, options, (response) => {
+    const sent = request(url, options, (response) => {
       text(response).then((read) => resolve({ status: response.statusCode ?? 0, text: read }), reject);
-    })
-      .once('error', reject)
-      .end(bytes);
+    });
+    sent.once('error', (error: NodeJS.ErrnoException) => {
+      const wasClosed = sent.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      if (wasClosed) resolve(send(url, options, bytes));
+      else reject(error);
+    });
+    sent.end(bytes);
   });
 }
