@@ -1,20 +1,10 @@
-import { type RedisServer, startRedis } from '@millrace/test-support';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { ExchangeAnswer, ExchangeRequest, NewJob, QueueStorage, Settlement } from '../../src/index.ts';
 import { redisAdapter } from '../../src/redis.ts';
+import { redisOfFile } from './redis-of-file.ts';
 
-let redis: RedisServer;
-let admin: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-  admin = new Redis(redis.url);
-});
-afterAll(async () => {
-  admin.disconnect();
-  await redis.stop();
-});
+const redis = redisOfFile();
 
 let opened = 0;
 
@@ -43,7 +33,7 @@ async function idle(storage: Opened, session: string): Promise<Idle> {
   const handed: Idle['handed'] = [];
   storage.handOffs?.(session, ({ jobs }) => handed.push(...jobs));
   const channel = `*${storage.queue}*to:${session}`;
-  await expect.poll(() => admin.pubsub('CHANNELS', channel)).toHaveLength(1);
+  await expect.poll(() => redis.admin.pubsub('CHANNELS', channel)).toHaveLength(1);
   let call = 0;
   const exchange = (claim: number, settle: readonly Settlement[] = [], offer = false): Promise<ExchangeAnswer> => {
     const request: ExchangeRequest = {
@@ -63,7 +53,7 @@ test('a job that is handed over at once stands in no line, and ends like any oth
   const second = await idle(storage, 'b');
   await storage.enqueue({ jobs: [job('j')] });
   await expect.poll(() => first.handed.length).toBe(1);
-  expect(await admin.keys(`*${storage.queue}*w:*`)).toEqual([]);
+  expect(await redis.admin.keys(`*${storage.queue}*w:*`)).toEqual([]);
   expect(await storage.control('counts', {})).toMatchObject({ ready: 0, leased: 1 });
   const [{ id, fence } = { id: '', fence: 0 }] = first.handed;
   const { settled } = await first.exchange(0, [{ kind: 'ack', jobId: id, fence }]);

@@ -1,21 +1,11 @@
-import { type RedisServer, startRedis } from '@millrace/test-support';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { ExchangeRequest, NewJob } from '../../src/index.ts';
 import { redisAdapter } from '../../src/redis.ts';
+import { redisOfFile } from './redis-of-file.ts';
 
 const queue = `lease-tables-${process.pid}`;
-let redis: RedisServer;
-let admin: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-  admin = new Redis(redis.url);
-});
-afterAll(async () => {
-  admin.disconnect();
-  await redis.stop();
-});
+const redis = redisOfFile();
 
 const job = (n: number): NewJob => ({
   ...{ id: `j${n}`, name: 'work', payload: '{}', bytes: 2, tenant: `tenant-${n}`, priority: 0, delay: 0 },
@@ -33,10 +23,10 @@ test('leases and tenants are kept as tables: a list would be read from its start
   await storage.enqueue({ jobs: Array.from({ length: 50 }, (_, n) => job(n)) });
   const { claimed } = await storage.exchange(claimAll);
   expect(claimed).toHaveLength(50);
-  const prefix = (await admin.keys(`*{${queue}:0}:q`))[0]?.slice(0, -1) ?? '';
+  const prefix = (await redis.admin.keys(`*{${queue}:0}:q`))[0]?.slice(0, -1) ?? '';
   for (const key of ['s:s', 'l', 't']) {
-    expect(await admin.object('ENCODING', prefix + key)).toBe('hashtable');
-    expect(await admin.hlen(prefix + key)).toBe(50);
+    expect(await redis.admin.object('ENCODING', prefix + key)).toBe('hashtable');
+    expect(await redis.admin.hlen(prefix + key)).toBe(50);
   }
   await adapter.close();
 });

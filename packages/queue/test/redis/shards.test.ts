@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type RedisServer, startRedis, waitFor } from '@millrace/test-support';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { waitFor } from '@millrace/test-support';
+import { describe, expect, test } from 'vitest';
 import { shardOfTenant } from '../../src/adapters/redis/shards/place.ts';
 import { systemClock } from '../../src/clock.ts';
 import {
@@ -14,17 +13,9 @@ import {
   UnsupportedError,
 } from '../../src/index.ts';
 import { redisAdapter } from '../../src/redis.ts';
+import { redisOfFile } from './redis-of-file.ts';
 
-let redis: RedisServer;
-let admin: Redis;
-beforeAll(async () => {
-  redis = await startRedis();
-  admin = new Redis(redis.url);
-});
-afterAll(async () => {
-  admin.disconnect();
-  await redis.stop();
-});
+const redis = redisOfFile();
 
 let opened = 0;
 function fresh(): string {
@@ -71,11 +62,11 @@ test('the jobs of many tenants lie in all shards, those of one in one', async ()
   const queue = fresh();
   await using storage = await open(queue);
   await storage.enqueue({ jobs: [...many(200, 50), ...many(30, 1).map((job) => ({ ...job, id: `one-${job.id}` }))] });
-  const lengths = await Promise.all([0, 1, 2, 3].map((shard) => admin.hlen(`millrace:{${queue}:${shard}}:b`)));
+  const lengths = await Promise.all([0, 1, 2, 3].map((shard) => redis.admin.hlen(`millrace:{${queue}:${shard}}:b`)));
   expect(Math.min(...lengths)).toBeGreaterThan(10);
-  const keys = await admin.keys(`millrace:{${queue}:*}:w:0:tenant-0`);
+  const keys = await redis.admin.keys(`millrace:{${queue}:*}:w:0:tenant-0`);
   expect(keys).toHaveLength(1);
-  expect(await admin.llen(keys[0] ?? '')).toBe(34);
+  expect(await redis.admin.llen(keys[0] ?? '')).toBe(34);
 });
 
 test('another number of shards is refused in words, before anything is written', async () => {
@@ -89,7 +80,7 @@ test('another number of shards is refused in words, before anything is written',
     await expect(refused).rejects.toThrow(AdapterUnavailableError);
     await expect(refused).rejects.toThrow(`has 4 shards, this process was given \`shards: ${shards}\``);
   }
-  expect(await admin.exists(`millrace:{${queue}:7}:q`)).toBe(0);
+  expect(await redis.admin.exists(`millrace:{${queue}:7}:q`)).toBe(0);
   await using again = await open(queue, 4);
   expect((await again.control('counts', {})).ready).toBe(10);
 });
@@ -165,7 +156,7 @@ describe('limits of the queue, divided among the shards', () => {
     void until.finally(() => {
       going = false;
     });
-    while (going) highest = Math.max(highest, Number(await admin.eval(script, 0, queue)));
+    while (going) highest = Math.max(highest, Number(await redis.admin.eval(script, 0, queue)));
     return highest;
   }
 
@@ -251,7 +242,7 @@ describe('limits of the queue, divided among the shards', () => {
 
   async function runControl(queue: string, shard: number, op: string, input: object): Promise<unknown> {
     const { scripts } = await import('../../src/adapters/redis/lua/index.ts');
-    return admin.eval(scripts.control, 1, `millrace:{${queue}:${shard}}:`, op, JSON.stringify(input));
+    return redis.admin.eval(scripts.control, 1, `millrace:{${queue}:${shard}}:`, op, JSON.stringify(input));
   }
 
   test('a rate is that of all shards together, in every stretch of time', async () => {
