@@ -31,6 +31,8 @@ export interface Ledger {
   stale: number;
   /** Effects that a guard by fence let through in the wrong order: never any. */
   staleEffects: number;
+  /** Calls to enqueue whose answer did not come. */
+  unanswered: number;
 }
 
 /** A queue in one process of the test, which notes what happens. */
@@ -53,13 +55,16 @@ export interface Mill extends AsyncDisposable {
 /** Opens a queue on a URL, or on an adapter, which it then closes. */
 export function openMill(target: string | QueueAdapter, clock?: Clock): Mill {
   const adapter = typeof target === 'string' ? undefined : target;
-  const ledger: Ledger = { runs: new Map(), acks: new Map(), stale: 0, staleEffects: 0 };
+  const ledger: Ledger = { runs: new Map(), acks: new Map(), stale: 0, staleEffects: 0, unanswered: 0 };
   const fences = new Map<string, number>();
   const queue = createQueue({
     ...(adapter === undefined ? { url: target as string } : { adapter }),
     jobs: [work],
     ...(clock !== undefined && { clock }),
     instrumentation: {
+      onStoreError: ({ operation }) => {
+        if (operation === 'enqueue') ledger.unanswered += 1;
+      },
       onSettled: ({ jobs }) => {
         for (const { id, kind, outcome } of jobs) {
           if (outcome === 'stale') ledger.stale += 1;
