@@ -1,50 +1,41 @@
 import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
-import type { KeepAlive, KeepAliveRequest, QueueStorage } from '../../contract/index.ts';
-import { keepAliveThread } from './keep-alive-thread.ts';
+import type { QueueStorage } from '../../contract/index.ts';
+import { startKeepAliveThread } from '../keep-alive-thread.ts';
 
-/** Milliseconds between two signs of life of the event loop. */
-const signOfLifeEvery = 250;
+/** `data`: pg (path), url, statement, number (of the queue). */
+const storePart = `
+const { Client } = require(data.pg);
+let client;
+async function connected() {
+  if (client !== undefined) return client;
+  const fresh = new Client({ connectionString: data.url, connectionTimeoutMillis: data.every, query_timeout: data.every, application_name: 'millrace keep-alive' });
+  const lose = () => { if (client === fresh) client = undefined; };
+  fresh.on('error', lose);
+  fresh.on('end', lose);
+  await fresh.connect();
+  client = fresh;
+  return client;
+}
+async function renew() {
+  try {
+    const { rows } = await (await connected()).query(data.statement, [data.number, data.session, data.lease]);
+    return rows[0].alive;
+  } catch {
+    close();
+    return false;
+  }
+}
+function close() {
+  client?.end().catch(() => {});
+  client = undefined;
+}
+`;
 
 /** @returns how to keep a session alive from a thread with a connection of its own; undefined when `pg` cannot be found from a thread */
 export function createKeepAlive(url: string, statement: string, number: () => number): QueueStorage['keepAlive'] {
   const pg = locatePg();
   if (pg === undefined) return undefined;
-  return (request) => startThread(request, { url, statement, pg, number: number() });
-}
-
-function startThread(
-  { session, lease, every, blockedLimit }: KeepAliveRequest,
-  data: { readonly url: string; readonly statement: string; readonly pg: string; readonly number: number },
-): KeepAlive {
-  const cells = new BigInt64Array(new SharedArrayBuffer(16));
-  const aliveNow = (): void => void Atomics.store(cells, 1, process.hrtime.bigint());
-  aliveNow();
-  const timer = setInterval(aliveNow, signOfLifeEvery);
-  timer.unref();
-  const workerData = {
-    ...data,
-    session,
-    lease: Math.round(lease),
-    every,
-    blockedLimit: Math.round(blockedLimit),
-    cells,
-  };
-  const thread = new Worker(keepAliveThread, { eval: true, workerData, execArgv: [] });
-  thread.unref();
-  // Without the thread the worker's own exchanges renew; the watch over the lease sees what is certain.
-  thread.on('error', () => undefined);
-  const offset = performance.now() - Number(process.hrtime.bigint()) / 1e6;
-  return {
-    renewedAt: () => {
-      const renewed = Atomics.load(cells, 0);
-      return renewed === 0n ? undefined : Number(renewed) / 1e6 + offset;
-    },
-    stop: async () => {
-      clearInterval(timer);
-      await thread.terminate();
-    },
-  };
+  return (request) => startKeepAliveThread(storePart, { url, statement, pg, number: number() }, request);
 }
 
 function locatePg(): string | undefined {

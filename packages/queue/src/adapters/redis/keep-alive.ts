@@ -1,13 +1,29 @@
 import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
-import type { KeepAlive, KeepAliveRequest, QueueStorage } from '../../contract/index.ts';
+import type { QueueStorage } from '../../contract/index.ts';
+import { startKeepAliveThread } from '../keep-alive-thread.ts';
 import { type ConnectionSettings, connectionSettings, type RedisClient } from './client.ts';
-import { keepAliveThread } from './keep-alive-thread.ts';
 import { scripts } from './lua/index.ts';
 import type { RedisSettings } from './options.ts';
 
-/** Milliseconds between two signs of life of the event loop. */
-const signOfLifeEvery = 250;
+/** `data`: ioredis (path), url, options, script, prefixes (of the shards). */
+const storePart = `
+let client;
+function connect() {
+  const { Redis } = require(data.ioredis);
+  const options = { ...data.options, maxRetriesPerRequest: 0, commandTimeout: data.every };
+  client = data.url === undefined ? new Redis(options) : new Redis(data.url, options);
+  client.on('error', () => {});
+}
+// Loading the client takes 100 ms of a core. The worker has just begun, and its own first calls renew.
+setTimeout(connect, data.every / 2);
+async function renew() {
+  const renewed = data.prefixes.map((prefix) => client.eval(data.script, 1, prefix, data.session, data.lease));
+  return (await Promise.all(renewed)).every((alive) => alive === 1);
+}
+function close() {
+  client?.disconnect();
+}
+`;
 
 /** How the thread connects. */
 interface ThreadConnection {
@@ -27,35 +43,8 @@ export function createKeepAlive(
   const connection = threadConnection(client, settings);
   const ioredis = locateIoredis();
   if (connection === undefined || ioredis === undefined) return undefined;
-  return (request) => startThread(request, { ...connection, ioredis, prefixes, script: scripts.renew });
-}
-
-function startThread(
-  request: KeepAliveRequest,
-  data: ThreadConnection & { readonly ioredis: string; readonly prefixes: readonly string[]; readonly script: string },
-): KeepAlive {
-  const cells = new BigInt64Array(new SharedArrayBuffer(16));
-  const aliveNow = (): void => void Atomics.store(cells, 1, process.hrtime.bigint());
-  aliveNow();
-  const timer = setInterval(aliveNow, signOfLifeEvery);
-  timer.unref();
-  const { session, lease, every, blockedLimit } = request;
-  const workerData = { ...data, session, lease, every, blockedLimit: Math.round(blockedLimit), cells };
-  const thread = new Worker(keepAliveThread, { eval: true, workerData, execArgv: [] });
-  thread.unref();
-  // Without the thread the worker's own exchanges renew; the watch over the lease sees what is certain.
-  thread.on('error', () => undefined);
-  const offset = performance.now() - Number(process.hrtime.bigint()) / 1e6;
-  return {
-    renewedAt: () => {
-      const renewed = Atomics.load(cells, 0);
-      return renewed === 0n ? undefined : Number(renewed) / 1e6 + offset;
-    },
-    stop: async () => {
-      clearInterval(timer);
-      await thread.terminate();
-    },
-  };
+  const data = { ...connection, ioredis, prefixes, script: scripts.renew };
+  return (request) => startKeepAliveThread(storePart, data, request);
 }
 
 function threadConnection(client: RedisClient, { client: given, url }: RedisSettings): ThreadConnection | undefined {
