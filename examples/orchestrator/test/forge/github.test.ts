@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CommentDraft, ForgeError, type PullRequestDraft } from '../../src/forge/forge.ts';
 import { createGithubClients } from '../../src/forge/github/clients.ts';
 import { type Github, openGithub } from '../../src/forge/github/github.ts';
-import type { GithubAuth } from '../../src/forge/github/settings.ts';
+import type { GithubAuth, GithubSettings } from '../../src/forge/github/settings.ts';
 import { type FakeGithub, type GithubFault, startFakeGithub } from '../support/fake-github.ts';
 import { fakeCheckRun } from '../support/fake-github-repo.ts';
 
@@ -35,10 +35,12 @@ afterEach(async () => {
   expect(violations, "requests and answers fit GitHub's own description").toEqual([]);
 });
 
-function open(auth: GithubAuth = token): Github {
-  const settings = { webUrl: 'https://github.example', apiUrl: fake.url, auth, hook: undefined };
+function open(auth: GithubAuth = token, limits?: GithubSettings['limits']): Github {
+  const settings = { webUrl: 'https://github.example', apiUrl: fake.url, auth, hook: undefined, limits };
   return openGithub(settings, createGithubClients({ settings, clock: scaledClock(200) }));
 }
+
+const isMuchOfAnHour = (milliseconds: number): boolean => milliseconds > 600_000 && milliseconds <= 3_600_000;
 
 describe('a pull request', () => {
   test('is opened once and found again', async () => {
@@ -56,6 +58,17 @@ describe('a pull request', () => {
     await forge.openPullRequest(draft, signal);
     await forge.openPullRequest({ ...draft, title: 'Mend it well' }, signal);
     expect(fake.repo.pulls).toMatchObject([{ title: 'Mend it well' }]);
+  });
+
+  test('waits when a server allows fewer writes than github.com, and says for how long', async () => {
+    const { forge } = open(token, { writesPerHour: 1 });
+    await forge.openPullRequest(draft, signal);
+    const second = forge.openPullRequest({ ...draft, head: 'millrace/2' }, signal);
+    await expect(second).rejects.toMatchObject({
+      code: 'ERR_FORGE',
+      retryAfter: expect.toSatisfy(isMuchOfAnHour),
+    });
+    expect(fake.repo.pulls).toHaveLength(1);
   });
 
   test('that somebody merged is not opened again', async () => {

@@ -86,6 +86,7 @@ function common(options: GithubClientsOptions, account: string) {
     account,
     store,
     storeTimeout: limitsTimeout,
+    ...(settings.limits && { limits: settings.limits }),
     ...(instrumentation && { instrumentation }),
     ...(clock && { clock }),
   };

@@ -23,6 +23,8 @@ export const githubVariables = {
       error: 'must be the path of a hook, such as /repos/acme/app/hooks/1 or /orgs/acme/hooks/1',
     })
     .optional(),
+  GITHUB_WRITES_PER_MINUTE: integer(1, 1_000_000).optional(),
+  GITHUB_WRITES_PER_HOUR: integer(1, 1_000_000).optional(),
   GITHUB_WEBHOOK_SECRET: z.string().default(''),
   CI_SILENCE: duration.default(ms('2m')),
   CI_SLOW_POLL: duration.default(ms('1h')),
@@ -46,6 +48,7 @@ export function githubSettings(value: GithubVariables): GithubSettings | undefin
     webUrl: value.GITHUB_URL,
     apiUrl: value.GITHUB_API_URL ?? apiOf(value.GITHUB_URL),
     hook: value.GITHUB_HOOK,
+    limits: limitsOf(value),
   };
   if (appId && key) return { ...server, auth: { kind: 'app', appId, privateKey: key } };
   return token ? { ...server, auth: { kind: 'token', token } } : undefined;
@@ -54,6 +57,13 @@ export function githubSettings(value: GithubVariables): GithubSettings | undefin
 /** GitHub Enterprise Server has its REST interface below its own name. */
 function apiOf(webUrl: string): string {
   return webUrl === publicUrl ? 'https://api.github.com' : `${webUrl}/api/v3`;
+}
+
+/** Limits that are given are no longer learned from what the server says. */
+function limitsOf(value: GithubVariables): GithubSettings['limits'] {
+  const { GITHUB_WRITES_PER_MINUTE: writesPerMinute, GITHUB_WRITES_PER_HOUR: writesPerHour } = value;
+  if (writesPerMinute === undefined && writesPerHour === undefined) return undefined;
+  return { ...(writesPerMinute && { writesPerMinute }), ...(writesPerHour && { writesPerHour }) };
 }
 
 /** In a variable the lines of a key are often joined by `\n`. */
