@@ -75,9 +75,10 @@ export async function startDeployment({ apis, workers }: DeploymentSize): Promis
     GITHUB_API_URL: github.url,
     GITHUB_TOKEN: token,
     GITHUB_WEBHOOK_SECRET: webhookSecret,
-    // Two loads of 200 pull requests would take github.com's limits of an hour; a second between two writes remains.
+    // Two loads of 200 pull requests would use up what an hour allows at github.com; a second between two writes remains.
     GITHUB_WRITES_PER_MINUTE: '1000',
     GITHUB_WRITES_PER_HOUR: '10000',
+    CI_CALLS_PER_HOUR: '100000',
     // What a crash keeps from arriving is asked for after this silence.
     CI_SILENCE: '2s',
     LOG_LEVEL: 'fatal',
