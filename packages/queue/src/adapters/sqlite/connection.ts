@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdapterUnavailableError, StoreUnavailableError } from '../../errors.ts';
 import { findDriver, isBusy, type PreparedStatement, type SqliteDatabase, type SqlValue } from './driver.ts';
-import { layoutVersion, schema } from './schema.ts';
+import { fromLayout2, layoutVersion, schema } from './schema.ts';
 
 /** One connection, with its statements prepared once. */
 export interface Connection {
@@ -67,11 +67,12 @@ function migrate(connection: Connection): void {
     );
   }
   if (version === layoutVersion) return;
-  if (version !== 0) {
+  if (version !== 0 && version !== 2) {
     throw new AdapterUnavailableError(
       `The SQLite file was written before the first release of @millrace/queue (layout ${version}), which cannot be taken over. Use another file.`,
     );
   }
+  if (version === 2) connection.database.exec(fromLayout2);
   connection.database.exec(schema);
   connection.database.exec(`PRAGMA user_version = ${layoutVersion}`);
 }

@@ -1,86 +1,83 @@
 import type { DedupeSpec, JobState } from '../../contract/index.ts';
-import { extraOf, isOrdinary, type JobRow, newJobRow } from '../engine/job-row.ts';
+import { extraOf, type JobRow, newJobRow } from '../engine/job-row.ts';
 import type { LineRow } from '../engine/rows.ts';
-import type { SqlValue } from './driver.ts';
-import { stateNumbers } from './schema.ts';
+import { queuesPerFile, stateNumbers } from './schema.ts';
 
 /** A job as SQLite returns it. */
-export interface StoredJob extends AcknowledgedJob {
+export interface StoredJob {
+  readonly row_id: number;
+  readonly id: string;
+  readonly name: string;
+  readonly tenant: string;
+  readonly state: number;
   readonly priority: number;
   readonly ready_at: number | null;
   readonly attempt: number;
   readonly max_attempts: number;
+  readonly cost: number;
+  readonly bytes: number;
   readonly enqueued_at: number;
+  readonly session: string | null;
   readonly call: number;
+  readonly fence: number;
   readonly claimed_at: number;
   readonly visible_until: number | null;
   readonly cancel_requested: number;
   readonly finished_at: number | null;
   readonly keep_until: number | null;
   readonly pending_children: number;
+  readonly more: string | null;
+  readonly failures: string | null;
   readonly logs: string | null;
   readonly progress: string | null;
   readonly result: string | null;
   readonly payload: string;
 }
 
-/** What an acknowledgement needs of a leased job. */
-export interface AcknowledgedJob {
-  readonly row_id: number;
-  readonly id: string;
-  readonly name: string;
-  readonly tenant: string;
-  readonly state: number;
-  readonly session: string | null;
-  readonly fence: number;
-  readonly cost: number;
-  readonly bytes: number;
-  readonly more: string | null;
-  readonly failures: string | null;
-}
-
-/** What a claim needs of a ready job; its queue, tenant and priority are known. Each column read costs a quarter of a microsecond. */
-export type ReadyJob = Pick<StoredJob, (typeof readyColumns)[number]>;
+/**
+ * What an acknowledgement needs of a job that is known to be leased to the session, in the order of {@link acknowledgedColumns}. Each value that
+ * a driver hands over costs more than the work of SQLite for it: so they come as one JSON list.
+ */
+export type AcknowledgedJob = readonly [
+  rowId: number,
+  id: string,
+  name: string,
+  tenant: string,
+  fence: number,
+  cost: number,
+  bytes: number,
+  more: string | null,
+  failures: string | null,
+];
 
 /** The columns of {@link AcknowledgedJob}. */
-export const acknowledgedColumns: readonly (keyof AcknowledgedJob)[] = [
+export const acknowledgedColumns = [
   'row_id',
   'id',
   'name',
   'tenant',
-  'state',
-  'session',
   'fence',
   'cost',
   'bytes',
   'more',
   'failures',
+] as const;
+
+/** What a claim needs of a ready job besides its payload, in the order of {@link readyColumns}; its queue, tenant and priority are known. */
+export type ReadyList = readonly [
+  rowId: number,
+  id: string,
+  name: string,
+  readyAt: number | null,
+  attempt: number,
+  maxAttempts: number,
+  cost: number,
+  bytes: number,
+  enqueuedAt: number,
+  more: string | null,
 ];
 
-/** The first job of a line beside the columns of others, and whether another stands behind it. */
-export type JoinedJob = { readonly [K in keyof ReadyJob as `job_${K}`]: ReadyJob[K] | null } & {
-  readonly followed: number;
-};
-
-/** @returns the job that was read beside something else */
-export function fromJoined(stored: JoinedJob): ReadyJob | undefined {
-  if (stored.job_row_id === null) return undefined;
-  return {
-    row_id: stored.job_row_id,
-    id: stored.job_id ?? '',
-    name: stored.job_name ?? '',
-    ready_at: stored.job_ready_at,
-    attempt: stored.job_attempt ?? 0,
-    max_attempts: stored.job_max_attempts ?? 0,
-    cost: stored.job_cost ?? 0,
-    bytes: stored.job_bytes ?? 0,
-    enqueued_at: stored.job_enqueued_at ?? 0,
-    more: stored.job_more,
-    payload: stored.job_payload ?? '',
-  };
-}
-
-/** The columns of {@link ReadyJob}. */
+/** The columns of {@link ReadyList}. */
 export const readyColumns = [
   'row_id',
   'id',
@@ -92,8 +89,25 @@ export const readyColumns = [
   'bytes',
   'enqueued_at',
   'more',
-  'payload',
 ] as const;
+
+/** A ready job: a {@link ReadyList} as JSON, and what may be large. */
+export interface ReadyJob {
+  readonly job: string;
+  readonly payload: string;
+}
+
+/** The first job of a line beside the columns of others, and whether another stands behind it. */
+export interface JoinedJob {
+  readonly job: string | null;
+  readonly payload: string | null;
+  readonly followed: number;
+}
+
+/** @returns the columns of the table `from` as one JSON list */
+export function listed(columns: readonly string[], from = ''): string {
+  return `json_array(${columns.map((column) => from + column).join(', ')})`;
+}
 
 /** What most jobs do not have is kept together in one column. */
 interface More {
@@ -109,15 +123,9 @@ interface More {
 const none: readonly never[] = [];
 const stateNames = Object.keys(stateNumbers) as JobState[];
 
-/** What all reads of jobs have in common. */
-type Common = Pick<StoredJob, 'id' | 'name' | 'cost' | 'bytes' | 'more'>;
-
-function fromCommon(stored: Common, tenant: string, seq: number): JobRow {
-  const row = newJobRow(seq, { id: stored.id, name: stored.name, tenant });
-  row.cost = stored.cost;
-  row.bytes = stored.bytes;
-  if (stored.more === null) return row;
-  const more = JSON.parse(stored.more) as More;
+/** What few jobs have, into the row. */
+function addMore(row: JobRow, json: string): void {
+  const more = JSON.parse(json) as More;
   const extra = extraOf(row);
   extra.visibility = more.visibility;
   extra.keepResult = more.keepResult ?? 0;
@@ -126,35 +134,48 @@ function fromCommon(stored: Common, tenant: string, seq: number): JobRow {
   extra.onFailure = more.onFailure ?? 'fail-parent';
   extra.children = more.children ?? 0;
   extra.dedupe = more.dedupe;
-  return row;
 }
+
+const seqOf = (rowId: number): number => Math.floor(rowId / queuesPerFile);
 
 /** A leased job of which only {@link acknowledgedColumns} were read. */
-export function fromAcknowledged(stored: AcknowledgedJob, seq: number): JobRow {
-  const row = fromCommon(stored, stored.tenant, seq);
-  row.state = stateNames[stored.state] as JobState;
-  if (stored.session !== null) row.lease = { session: stored.session, call: 0, claimedAt: 0 };
-  row.fence = stored.fence;
-  if (stored.failures !== null) extraOf(row).failures = readList(stored.failures);
+export function fromAcknowledged(stored: AcknowledgedJob, session: string): JobRow {
+  const [rowId, id, name, tenant, fence, cost, bytes, more, failures] = stored;
+  const row = newJobRow(seqOf(rowId), { id, name, tenant });
+  row.state = 'leased';
+  row.lease = { session, call: 0, claimedAt: 0 };
+  row.fence = fence;
+  row.cost = cost;
+  row.bytes = bytes;
+  if (more !== null) addMore(row, more);
+  if (failures !== null) extraOf(row).failures = readList(failures);
   return row;
 }
 
-/** A ready job of which only {@link readyColumns} were read. */
-export function fromReady(stored: ReadyJob, seq: number, line: LineRow): JobRow {
-  const row = fromCommon(stored, line.tenant.name, seq);
+/** A ready job, of which its line and {@link ReadyJob} are known. */
+export function fromReady({ job, payload }: ReadyJob, line: LineRow): JobRow {
+  const [rowId, id, name, readyAt, attempt, maxAttempts, cost, bytes, enqueuedAt, more] = JSON.parse(job) as ReadyList;
+  const row = newJobRow(seqOf(rowId), { id, name, tenant: line.tenant.name });
   row.priority = line.priority;
-  row.payload = stored.payload;
-  row.readyAt = stored.ready_at ?? undefined;
-  row.attempt = stored.attempt;
-  row.maxAttempts = stored.max_attempts;
-  row.enqueuedAt = stored.enqueued_at;
+  row.payload = payload;
+  row.readyAt = readyAt ?? undefined;
+  row.attempt = attempt;
+  row.maxAttempts = maxAttempts;
+  row.cost = cost;
+  row.bytes = bytes;
+  row.enqueuedAt = enqueuedAt;
+  if (more !== null) addMore(row, more);
   return row;
 }
 
-/** @param seq - the job's sequence number, from its row id */
-export function toJobRow(stored: StoredJob, seq: number): JobRow {
-  const { session, call, claimed_at: claimedAt } = stored;
-  const row = fromAcknowledged(stored, seq);
+/** A job of which everything was read. */
+export function toJobRow(stored: StoredJob): JobRow {
+  const { session, call, claimed_at: claimedAt, id, name, tenant } = stored;
+  const row = newJobRow(seqOf(stored.row_id), { id, name, tenant });
+  row.state = stateNames[stored.state] as JobState;
+  row.fence = stored.fence;
+  row.cost = stored.cost;
+  row.bytes = stored.bytes;
   row.payload = stored.payload;
   row.priority = stored.priority;
   row.readyAt = stored.ready_at ?? undefined;
@@ -162,7 +183,9 @@ export function toJobRow(stored: StoredJob, seq: number): JobRow {
   row.maxAttempts = stored.max_attempts;
   row.enqueuedAt = stored.enqueued_at;
   if (session !== null) row.lease = { session, call, claimedAt };
+  if (stored.more !== null) addMore(row, stored.more);
   const extra = extraOf(row);
+  extra.failures = readList(stored.failures);
   extra.pendingChildren = stored.pending_children;
   extra.visibleUntil = stored.visible_until ?? undefined;
   extra.cancelRequested = stored.cancel_requested === 1;
@@ -177,102 +200,3 @@ export function toJobRow(stored: StoredJob, seq: number): JobRow {
 function readList<T>(json: string | null): readonly T[] {
   return json === null ? none : (JSON.parse(json) as T[]);
 }
-
-/** The `more` column of a job; null for most. */
-export function moreOf(row: JobRow): string | null {
-  if (isOrdinary(row)) return null;
-  const { visibility, keepResult, traceparent, parentId, onFailure, children, dedupe } = row.extra;
-  const some = visibility ?? traceparent ?? parentId ?? dedupe;
-  if (some === undefined && keepResult === 0 && children === 0) return null;
-  return JSON.stringify({ visibility, keepResult, traceparent, parentId, onFailure, children, dedupe });
-}
-
-/** A list column; null when empty. */
-export function listOf(values: readonly unknown[]): string | null {
-  return values.length === 0 ? null : JSON.stringify(values);
-}
-
-/** The columns of {@link insertedValues}. */
-export const insertedColumns = [
-  'row_id',
-  'queue',
-  'id',
-  'name',
-  'tenant',
-  'state',
-  'priority',
-  'ready_at',
-  'attempt',
-  'max_attempts',
-  'cost',
-  'bytes',
-  'enqueued_at',
-  'pending_children',
-  'more',
-  'payload',
-] as const;
-
-/** A new job, in the order of {@link insertedColumns}. */
-export function insertedValues(row: JobRow, rowId: number, queue: number): SqlValue[] {
-  return [
-    rowId,
-    queue,
-    row.id,
-    row.name,
-    row.tenant,
-    stateNumbers[row.state],
-    row.priority,
-    row.readyAt ?? null,
-    row.attempt,
-    row.maxAttempts,
-    row.cost,
-    row.bytes,
-    row.enqueuedAt,
-    row.extra.pendingChildren,
-    moreOf(row),
-    row.payload,
-  ];
-}
-
-/** What may change in the life of a job besides its content, in the order of {@link changingColumns}. */
-export function changingValues(row: JobRow): SqlValue[] {
-  const { lease, extra } = row;
-  return [
-    stateNumbers[row.state],
-    row.priority,
-    row.readyAt ?? null,
-    row.attempt,
-    lease?.session ?? null,
-    lease?.call ?? 0,
-    row.fence,
-    lease?.claimedAt ?? 0,
-    extra.visibleUntil ?? null,
-    extra.cancelRequested ? 1 : 0,
-    extra.finishedAt ?? null,
-    extra.keepUntil ?? null,
-    extra.pendingChildren,
-    moreOf(row),
-    listOf(extra.failures),
-    extra.result ?? null,
-  ];
-}
-
-/** The columns of {@link changingValues}. */
-export const changingColumns: readonly string[] = [
-  'state',
-  'priority',
-  'ready_at',
-  'attempt',
-  'session',
-  'call',
-  'fence',
-  'claimed_at',
-  'visible_until',
-  'cancel_requested',
-  'finished_at',
-  'keep_until',
-  'pending_children',
-  'more',
-  'failures',
-  'result',
-];

@@ -2,7 +2,7 @@ import type { JobRow } from '../engine/job-row.ts';
 import type { LineRow } from '../engine/rows.ts';
 import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
-import { insertedValues } from './job-rows.ts';
+import { insertedValues } from './job-values.ts';
 import { runForMany } from './many.ts';
 import { queuesPerFile } from './schema.ts';
 import { hot, insertJobs } from './statements.ts';

@@ -4,16 +4,14 @@ import type { Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
 import {
   type AcknowledgedJob,
-  changingValues,
   fromAcknowledged,
-  fromJoined,
   fromReady,
   type JoinedJob,
-  listOf,
   type ReadyJob,
   type StoredJob,
   toJobRow,
 } from './job-rows.ts';
+import { changingValues, listOf } from './job-values.ts';
 import { createJobWrites, type JobWrites } from './job-writes.ts';
 import { queuesPerFile, stateNumbers } from './schema.ts';
 import { hot } from './statements.ts';
@@ -52,7 +50,6 @@ const windowSizes = [2, 16, 128, 512] as const;
 const largestWindow = 512;
 
 const keyOf = (priority: number, tenant: string): string => `${priority} ${tenant}`;
-const seqOf = (rowId: number): number => Math.floor(rowId / queuesPerFile);
 
 /**
  * Jobs in SQLite. Within one call a job is one object, however often it is read. What most calls do to many jobs is written in one statement:
@@ -93,7 +90,7 @@ export class SqliteJobs implements JobTables {
 
   /** The one object of this call for a stored job. */
   take(stored: StoredJob): JobRow {
-    return this.#remember(stored.id, () => toJobRow(stored, seqOf(stored.row_id)));
+    return this.#remember(stored.id, () => toJobRow(stored));
   }
 
   /** Looks ids up at once. */
@@ -103,14 +100,17 @@ export class SqliteJobs implements JobTables {
     for (const stored of found) this.#absent.delete(this.take(stored).id);
   }
 
-  /** Reads what acknowledging needs of these leases. Answers their tenants. */
-  readAcks(session: string, acks: readonly { readonly jobId: string; readonly fence: number }[]): string[] {
+  /** Reads what acknowledging needs of these leases. Answers those that are held. */
+  readAcks(session: string, acks: readonly { readonly jobId: string; readonly fence: number }[]): JobRow[] {
     const fences = new Map(acks.map(({ jobId, fence }) => [jobId, fence]));
     const ids = JSON.stringify([...fences.keys()]);
-    const stored = this.#connection.all<AcknowledgedJob>(hot.acknowledged, ids, this.#queue, session);
-    const held = stored.filter((job) => job.fence === fences.get(job.id));
-    for (const job of held) this.#remember(job.id, () => fromAcknowledged(job, seqOf(job.row_id)));
-    return held.map(({ tenant }) => tenant);
+    const stored = this.#connection.get<{ jobs: string }>(hot.acknowledged, ids, this.#queue, session);
+    const held: JobRow[] = [];
+    for (const job of JSON.parse(stored?.jobs ?? '[]') as AcknowledgedJob[]) {
+      const [, id, , , fence] = job;
+      if (fence === fences.get(id)) held.push(this.#remember(id, () => fromAcknowledged(job, session)));
+    }
+    return held;
   }
 
   job(id: string): JobRow | undefined {
@@ -188,10 +188,13 @@ export class SqliteJobs implements JobTables {
   /** The first job of a line was read with the line. */
   takeHead(line: LineRow, stored: JoinedJob): void {
     const key = keyOf(line.priority, line.tenant.name);
-    const job = fromJoined(stored);
-    if (job === undefined || this.#windows.has(key)) return;
-    const rows = [this.#rows.get(job.id) ?? fromReady(job, seqOf(job.row_id), line)];
-    this.#windows.set(key, { rows, size: 1, rest: stored.followed === 1 ? 'some' : 'none' });
+    const { job, payload, followed } = stored;
+    if (job === null || payload === null || this.#windows.has(key)) return;
+    this.#windows.set(key, {
+      rows: [this.#known({ job, payload }, line)],
+      size: 1,
+      rest: followed === 1 ? 'some' : 'none',
+    });
   }
 
   delayedBefore(now: number, limit: number): JobRow[] {
@@ -221,7 +224,7 @@ export class SqliteJobs implements JobTables {
 
   oldestReadyAt(): number | undefined {
     this.flush();
-    return this.#connection.get<{ at: number }>(hot.oldestReady, this.#queue)?.at;
+    return this.#connection.get<{ at: number | null }>(hot.oldestReady, this.#queue)?.at ?? undefined;
   }
 
   #all(sql: string, ...values: (string | number)[]): JobRow[] {
@@ -237,13 +240,19 @@ export class SqliteJobs implements JobTables {
     return row;
   }
 
+  /** The one object of this call for a ready job; one that is not known yet becomes known when it is claimed. */
+  #known(stored: ReadyJob, line: LineRow): JobRow {
+    const row = fromReady(stored, line);
+    return this.#rows.get(row.id) ?? row;
+  }
+
   #readAhead(line: LineRow, before: number): JobRow | undefined {
     if (this.#writes.concern(line)) this.flush();
     const { tenant, priority } = line;
     const enough = this.#isAlone(tenant) ? this.#wanted + 1 : 0;
     const size = Math.min(largestWindow, Math.max(enough, windowSizes.find((one) => one > before) ?? largestWindow));
     const stored = this.#connection.all<ReadyJob>(hot.heads, this.#queue, tenant.name, priority, size);
-    const rows = stored.map((job) => this.#rows.get(job.id) ?? fromReady(job, seqOf(job.row_id), line));
+    const rows = stored.map((job) => this.#known(job, line));
     this.#windows.set(keyOf(priority, tenant.name), { rows, size, rest: rows.length < size ? 'none' : 'unknown' });
     return rows[0];
   }

@@ -7,9 +7,9 @@ import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
 import type { JoinedJob } from './job-rows.ts';
 import type { SqliteJobs } from './jobs.ts';
-import { runForMany } from './many.ts';
+import { listIn, runForMany } from './many.ts';
 import { hot, saveLine } from './statements.ts';
-import type { SqliteTenants, StoredTenant } from './tenants.ts';
+import { type SqliteTenants, type StoredTenant, toTenantRow } from './tenants.ts';
 
 type RingTables = Pick<
   Tables,
@@ -20,7 +20,7 @@ interface StoredLine {
   readonly score: number;
   readonly held: number;
 }
-type RingedLine = Pick<StoredLine, 'score'> & StoredTenant & Partial<JoinedJob>;
+type RingedLine = Pick<StoredLine, 'score'> & { readonly tenant: TenantRow; readonly head?: JoinedJob };
 type StoredClass = Pick<ClassRow, 'priority' | 'since'>;
 
 /** Classes read at once when the first few were not enough. */
@@ -106,8 +106,8 @@ export class SqliteRings implements RingTables {
       () => this.#live.ringTop(priority),
       (stored, top) => stored.score < top.score,
       (stored) => {
-        const line = this.#load(this.#tenants.take(stored), priority, { score: stored.score, held: 0 });
-        if ('job_row_id' in stored) this.#jobs.takeHead(line, stored as RingedLine & JoinedJob);
+        const line = this.#load(this.#tenants.take(stored.tenant), priority, { score: stored.score, held: 0 });
+        if (stored.head !== undefined) this.#jobs.takeHead(line, stored.head);
       },
     );
   }
@@ -165,12 +165,25 @@ export class SqliteRings implements RingTables {
     const known = this.#rings.get(priority);
     if (known !== undefined) return known;
     // Many lines: each is about to be asked for its first job.
-    const read = (limit: number, offset: number): RingedLine[] =>
-      this.#connection.all(offset === 0 ? hot.ring : hot.ringWithHeads, this.#queue, priority, limit, offset);
-    const isLive = ({ name }: RingedLine): boolean => this.#lines.has(keyOf(priority, name));
-    const made = createAhead(read, isLive, () => this.#jobs.wanted + 1);
+    const isLive = ({ tenant }: RingedLine): boolean => this.#lines.has(keyOf(priority, tenant.name));
+    const made = createAhead(
+      (limit, offset) => this.#readRing(priority, limit, offset),
+      isLive,
+      () => this.#jobs.wanted + 1,
+    );
     this.#rings.set(priority, made);
     return made;
+  }
+
+  #readRing(priority: number, limit: number, offset: number): RingedLine[] {
+    const values = [this.#queue, priority, limit, offset];
+    type Stored = StoredTenant & Pick<StoredLine, 'score'>;
+    if (offset === 0) {
+      const stored = this.#connection.all<Stored>(hot.ring, ...values);
+      return stored.map((line) => ({ score: line.score, tenant: toTenantRow(line) }));
+    }
+    const stored = this.#connection.all<Stored & JoinedJob>(hot.ringWithHeads, ...values);
+    return stored.map((line) => ({ score: line.score, tenant: toTenantRow(line), head: line }));
   }
 
   #readClasses(): Ahead<StoredClass> {
@@ -217,15 +230,6 @@ export class SqliteRings implements RingTables {
 
 function isAway(fate: Fate): boolean {
   return fate === 'remove' || fate === 'gone';
-}
-
-/** The list under this key, which is made when it is not there. */
-function listIn<Key, Value>(lists: Map<Key, Value[]>, key: Key): Value[] {
-  const known = lists.get(key);
-  if (known !== undefined) return known;
-  const made: Value[] = [];
-  lists.set(key, made);
-  return made;
 }
 
 function keyOf(priority: number, tenant: string): string {

@@ -1,5 +1,5 @@
 /** Version of the layout, kept in `PRAGMA user_version`. */
-export const layoutVersion = 2;
+export const layoutVersion = 3;
 
 /** Queues in one file; the row id of a job is `sequence × queuesPerFile + queue`. */
 export const queuesPerFile = 1_024;
@@ -7,9 +7,12 @@ export const queuesPerFile = 1_024;
 /** Numbers of the states; those from `finishedFrom` up are finished. */
 export const stateNumbers = { ready: 0, delayed: 1, leased: 2, succeeded: 3, dead: 4, cancelled: 5 } as const;
 
+/** Turns a file of layout 2 into one of {@link layoutVersion}, together with {@link schema}, which makes what is missing. */
+export const fromLayout2 = 'DROP INDEX IF EXISTS millrace_job_time;';
+
 /**
  * One table per kind of row. Each order in which the engine reads jobs is a partial index, so that a job is in the index of its present state
- * only and leaves it when it moves on.
+ * only and leaves it when it moves on. Ready jobs are in order of time by class: jobs that are claimed together then lie together there, too.
  */
 export const schema = `
 CREATE TABLE IF NOT EXISTS millrace_queue (
@@ -54,7 +57,8 @@ CREATE TABLE IF NOT EXISTS millrace_job (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS millrace_job_id ON millrace_job (queue, id);
 CREATE INDEX IF NOT EXISTS millrace_job_ready ON millrace_job (queue, tenant, priority, ready_at) WHERE state = 0;
-CREATE INDEX IF NOT EXISTS millrace_job_time ON millrace_job (queue, state, ready_at) WHERE state <= 1;
+CREATE INDEX IF NOT EXISTS millrace_job_class ON millrace_job (queue, priority, ready_at) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS millrace_job_delayed ON millrace_job (queue, ready_at) WHERE state = 1;
 CREATE INDEX IF NOT EXISTS millrace_job_leased ON millrace_job (queue, session) WHERE state = 2;
 CREATE INDEX IF NOT EXISTS millrace_job_visible ON millrace_job (queue, visible_until) WHERE visible_until IS NOT NULL;
 CREATE INDEX IF NOT EXISTS millrace_job_cancel ON millrace_job (queue, session) WHERE cancel_requested = 1;

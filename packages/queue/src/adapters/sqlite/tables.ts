@@ -66,7 +66,11 @@ export function createSqliteTables(connection: Connection, number: number): Sqli
     },
     expectAcks: (session, acks) => {
       const leases = acks();
-      if (leases.length > 1) tenants.expect(new Set(jobs.readAcks(session, leases)));
+      if (leases.length < 2) return;
+      const held = jobs.readAcks(session, leases);
+      // What limits all tenants by default may be waiting for the end of any lease.
+      if (Object.keys(holder.row.settings.tenantDefaults).length === 0) tenants.standIn(held);
+      else tenants.expect(new Set(held.map(({ tenant }) => tenant)));
     },
     ...jobMethods(jobs),
     ...tenantMethods(tenants),

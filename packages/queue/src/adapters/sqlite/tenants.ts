@@ -1,29 +1,35 @@
 import type { TenantLimits } from '../../contract/index.ts';
 import { noLimits } from '../engine/call.ts';
+import type { JobRow } from '../engine/job-row.ts';
 import type { TenantRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import { newTenant } from '../memory/tenants.ts';
 import type { Connection } from './connection.ts';
 import type { SqlValue } from './driver.ts';
-import { runForMany } from './many.ts';
-import { hot, saveTenant } from './statements.ts';
+import { listIn, runForMany } from './many.ts';
+import { countTenant, hot, saveTenant, tenantColumns } from './statements.ts';
 
-/** A tenant as SQLite returns it. */
+/** A tenant as SQLite returns it: see `tenantColumns`. */
 export interface StoredTenant {
-  readonly name: string;
-  readonly limits: string | null;
-  readonly paused: number;
-  readonly ready: number;
-  readonly delayed: number;
-  readonly leased: number;
-  readonly waiting_bytes: number;
+  /** A {@link TenantList} as JSON. */
+  readonly tenant: string;
   readonly vtime: number;
   readonly tat: number;
-  readonly spent: number;
-  readonly window: number;
-  readonly held: number;
   readonly parked_until: number | null;
 }
+
+type TenantList = readonly [
+  name: string,
+  limits: string | null,
+  paused: number,
+  ready: number,
+  delayed: number,
+  leased: number,
+  waitingBytes: number,
+  spent: number,
+  window: number,
+  held: number,
+];
 
 type TenantTables = Pick<Tables, 'tenant' | 'saveTenant' | 'parkedBefore' | 'heldTenants' | 'tenantsAfter'>;
 
@@ -33,6 +39,9 @@ export class SqliteTenants implements TenantTables {
   readonly #queue: number;
   #rows = new Map<string, TenantRow>();
   #dirty = new Set<TenantRow>();
+  /** Tenants of the file that had nothing but counters and times when they were read. */
+  #simple = new Set<TenantRow>();
+  #standIns = new Map<string, TenantRow>();
 
   constructor(connection: Connection, queue: number) {
     this.#connection = connection;
@@ -43,18 +52,24 @@ export class SqliteTenants implements TenantTables {
   reset(): void {
     if (this.#rows.size > 0) this.#rows = new Map();
     if (this.#dirty.size > 0) this.#dirty = new Set();
+    if (this.#simple.size > 0) this.#simple = new Set();
+    if (this.#standIns.size > 0) this.#standIns = new Map();
   }
 
   tenant(name: string): TenantRow {
     const known = this.#rows.get(name);
     if (known !== undefined) return known;
     const stored = this.#connection.get<StoredTenant>(hot.tenant, this.#queue, name);
-    return stored === undefined ? this.#add(newTenant(name)) : this.take(stored);
+    return stored === undefined ? this.#add(newTenant(name)) : this.take(toTenantRow(stored));
   }
 
-  /** The one object of this call for a stored tenant. */
-  take(stored: StoredTenant): TenantRow {
-    return this.#rows.get(stored.name) ?? this.#add(toTenantRow(stored));
+  /** The one object of this call for a tenant that was read. */
+  take(row: TenantRow): TenantRow {
+    const known = this.#rows.get(row.name);
+    if (known !== undefined) return known;
+    if (isSimple(row)) this.#simple.add(row);
+    this.#join(row, this.#standIns.get(row.name));
+    return this.#add(row);
   }
 
   /** Reads tenants at once; those that are not in the file are new. */
@@ -62,8 +77,23 @@ export class SqliteTenants implements TenantTables {
     const unknown = [...names].filter((name) => !this.#rows.has(name));
     if (unknown.length < 2) return;
     const found = this.#connection.all<StoredTenant>(hot.tenantsByName, JSON.stringify(unknown), this.#queue);
-    for (const stored of found) this.take(stored);
+    for (const stored of found) this.take(toTenantRow(stored));
     for (const name of unknown) if (!this.#rows.has(name)) this.#add(newTenant(name));
+  }
+
+  /**
+   * Leases of these jobs are about to end. Where that changes nothing but the number of a tenant's leases, the tenant is not read: a stand-in
+   * counts the difference. Only where no tenant has limits by default.
+   */
+  standIn(jobs: readonly JobRow[]): void {
+    const unknown = new Set<string>();
+    for (const { tenant } of jobs) if (!this.#rows.has(tenant)) unknown.add(tenant);
+    if (unknown.size < 2) return;
+    const names = JSON.stringify([...unknown]);
+    const particular = this.#connection.all<{ name: string }>(hot.particularTenants, names, this.#queue);
+    for (const { name } of particular) unknown.delete(name);
+    this.expect(new Set(particular.map(({ name }) => name)));
+    for (const job of jobs) if (unknown.has(job.tenant)) job.home = this.#standInFor(job.tenant);
   }
 
   saveTenant(row: TenantRow): void {
@@ -82,19 +112,59 @@ export class SqliteTenants implements TenantTables {
   tenantsAfter(name: string | undefined, limit: number): TenantRow[] {
     this.flush();
     const from = name === undefined ? 'name >= ?' : 'name > ?';
-    const sql = `SELECT * FROM millrace_tenant WHERE queue = ? AND ${from} ORDER BY name LIMIT ?`;
+    const sql = `SELECT ${tenantColumns} FROM millrace_tenant AS t WHERE t.queue = ? AND t.${from} ORDER BY t.name LIMIT ?`;
     return this.#all(sql, name ?? '', limit);
   }
 
   /** Writes what has changed. */
   flush(): void {
+    const differences = this.#joinAll();
+    this.#writeDirty();
+    for (const [difference, names] of differences) {
+      this.#connection.run(hot.addLeased, difference, this.#queue, JSON.stringify(names));
+    }
+  }
+
+  #writeDirty(): void {
     if (this.#dirty.size === 0) return;
-    runForMany(
-      this.#connection,
-      saveTenant,
-      [...this.#dirty].map((row) => toValues(row, this.#queue)),
-    );
+    const counted: SqlValue[][] = [];
+    const whole: SqlValue[][] = [];
+    for (const row of this.#dirty) {
+      if (this.#simple.has(row) && isSimple(row)) counted.push(toCounts(row, this.#queue));
+      else whole.push(toValues(row, this.#queue));
+    }
+    runForMany(this.#connection, countTenant, counted);
+    runForMany(this.#connection, saveTenant, whole);
     this.#dirty.clear();
+  }
+
+  /** Differences that stand-ins have counted go into the rows that are known. Answers the others: names by difference. */
+  #joinAll(): Map<number, string[]> {
+    const differences = new Map<number, string[]>();
+    for (const [name, standIn] of this.#standIns) {
+      const known = this.#rows.get(name);
+      if (known !== undefined) this.#join(known, standIn);
+      else if (standIn.leased !== 0) listIn(differences, standIn.leased).push(name);
+      standIn.leased = 0;
+    }
+    return differences;
+  }
+
+  #join(row: TenantRow, standIn: TenantRow | undefined): void {
+    if (standIn === undefined || standIn.leased === 0) return;
+    row.leased += standIn.leased;
+    standIn.leased = 0;
+    this.#dirty.add(row);
+  }
+
+  #standInFor(name: string): TenantRow {
+    const known = this.#standIns.get(name);
+    if (known !== undefined) return known;
+    const made = newTenant(name);
+    // As if it were going to be saved: the engine does not ask for it again.
+    made.touched = true;
+    this.#standIns.set(name, made);
+    return made;
   }
 
   /** Forgets a few tenants that have nothing to remember, so that their number does not grow with all that ever were. */
@@ -108,7 +178,9 @@ export class SqliteTenants implements TenantTables {
   }
 
   #all(sql: string, ...values: (string | number)[]): TenantRow[] {
-    return this.#connection.all<StoredTenant>(sql, this.#queue, ...values).map((stored) => this.take(stored));
+    return this.#connection
+      .all<StoredTenant>(sql, this.#queue, ...values)
+      .map((stored) => this.take(toTenantRow(stored)));
   }
 }
 
@@ -132,20 +204,34 @@ function toValues(row: TenantRow, queue: number): SqlValue[] {
   ];
 }
 
-function toTenantRow(stored: StoredTenant): TenantRow {
-  return {
-    ...newTenant(stored.name),
-    limits: stored.limits === null ? noLimits : (JSON.parse(stored.limits) as TenantLimits),
-    paused: stored.paused === 1,
-    ready: stored.ready,
-    delayed: stored.delayed,
-    leased: stored.leased,
-    waitingBytes: stored.waiting_bytes,
-    vtime: stored.vtime,
-    tat: stored.tat,
-    spent: stored.spent,
-    window: stored.window,
-    held: stored.held === 1,
-    parkedUntil: stored.parked_until ?? undefined,
-  };
+/** In the order of {@link countTenant}. */
+function toCounts(row: TenantRow, queue: number): SqlValue[] {
+  return [queue, row.name, row.ready, row.delayed, row.leased, row.waitingBytes, row.vtime];
+}
+
+/** Whether nothing is to be known of the tenant but its counters and its virtual time. */
+function isSimple(row: TenantRow): boolean {
+  const limited = row.limits !== noLimits || row.tat !== 0 || row.spent !== 0 || row.window !== 0;
+  return !limited && !row.paused && !row.held && row.parkedUntil === undefined;
+}
+
+/** The tenant as the engine works on it. */
+export function toTenantRow(stored: StoredTenant): TenantRow {
+  const [name, limits, paused, ready, delayed, leased, waitingBytes, spent, window, held] = JSON.parse(
+    stored.tenant,
+  ) as TenantList;
+  const row = newTenant(name);
+  if (limits !== null) row.limits = JSON.parse(limits) as TenantLimits;
+  row.paused = paused === 1;
+  row.ready = ready;
+  row.delayed = delayed;
+  row.leased = leased;
+  row.waitingBytes = waitingBytes;
+  row.vtime = stored.vtime;
+  row.tat = stored.tat;
+  row.spent = spent;
+  row.window = window;
+  row.held = held === 1;
+  row.parkedUntil = stored.parked_until ?? undefined;
+  return row;
 }
