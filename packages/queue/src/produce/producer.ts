@@ -39,7 +39,9 @@ export function createProducer(parts: ProducerParts): Producer {
       const error = new QueueFullError(queue, tenant, answer.reason, answer.retryAfter);
       return { status: 'rejected', retryAfter: answer.retryAfter, error };
     }
-    const { id, result } = toHandle(answer.id);
+    const { id } = answer;
+    // Written out: this happens to every job.
+    const result: EnqueueHandle['result'] = (options) => parts.waitForResult(id, options);
     if (answer.status === 'accepted') return { id, result, status: 'accepted' };
     return { id, result, status: 'duplicate', replaced: answer.replaced };
   }

@@ -142,7 +142,8 @@ class LiveAttempt implements Attempt {
   }
 
   end(): void {
-    for (const handle of this.#timers?.values() ?? []) this.#parts.clock.clearTimeout(handle);
+    if (this.#timers === undefined) return;
+    for (const handle of this.#timers.values()) this.#parts.clock.clearTimeout(handle);
     this.#timers = undefined;
   }
 

@@ -12,8 +12,8 @@ export interface Startable {
 export interface Buffer {
   readonly size: number;
   add(attempt: Attempt): void;
-  /** What fits into `free` slots; undefined: nothing (yet). */
-  next(free: number, now: number): Startable | undefined;
+  /** What fits into `free` slots; undefined: nothing (yet). `now` is asked only where a batch waits for company. */
+  next(free: number, now: () => number): Startable | undefined;
   /** Milliseconds until a batch has waited long enough for company. */
   nextLinger(now: number): number | undefined;
   /** Takes out what fails the test. */
@@ -31,14 +31,14 @@ export function createBuffer(handlerOf: (name: string) => Handler | BatchHandler
 
   const slotsOf = (attempt: Attempt): number => attempt.definition?.options.slots ?? 1;
 
-  function batchAt(first: Attempt, handler: BatchHandler, now: number): Attempt[] | undefined {
+  function batchAt(first: Attempt, handler: BatchHandler, now: () => number): Attempt[] | undefined {
     const company = attempts.filter((other) => other.job.name === first.job.name).slice(0, handler.size);
-    const waited = now - first.claimedAt;
+    const waited = now() - first.claimedAt;
     if (company.length < handler.size && waited < toMilliseconds(handler.linger, 'linger')) return undefined;
     return company;
   }
 
-  function next(free: number, now: number): Startable | undefined {
+  function next(free: number, now: () => number): Startable | undefined {
     let passed: Set<string> | undefined;
     for (let index = 0; index < attempts.length; index += 1) {
       const attempt = attempts[index] as Attempt;
@@ -47,7 +47,8 @@ export function createBuffer(handlerOf: (name: string) => Handler | BatchHandler
       const handler = handlerOf(name);
       if (!isBatch(handler)) {
         if (slots > free) return undefined;
-        attempts.splice(index, 1);
+        if (index === 0) attempts.shift();
+        else attempts.splice(index, 1);
         return { attempts: [attempt], slots };
       }
       const together = passed?.has(name) || slots > free ? undefined : batchAt(attempt, handler, now);

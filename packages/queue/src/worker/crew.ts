@@ -48,6 +48,7 @@ export class Crew {
   readonly #largestBatch: number;
   /** Attempts whose settlement the store has not answered, by fence. */
   readonly #held = new Map<number, Attempt>();
+  readonly #time = (): number => this.#now();
   #link: Link | undefined;
   #usedSlots = 0;
   #idle: (() => void)[] = [];
@@ -207,17 +208,18 @@ export class Crew {
     if (this.#buffer.size === 0 || this.#link?.holdsLease() === false) return;
     for (;;) {
       const free = this.#usedSlots === 0 ? Number.POSITIVE_INFINITY : this.concurrency - this.#usedSlots;
-      const next = free > 0 ? this.#buffer.next(free, this.#now()) : undefined;
+      const next = free > 0 ? this.#buffer.next(free, this.#time) : undefined;
       if (next === undefined) return;
       const live = this.#liveOf(next.attempts);
       if (live.length === 0) continue;
       this.#usedSlots += next.slots;
-      void this.#run(live, next.slots);
+      this.#run(live, next.slots);
     }
   }
 
   /** Without those whose own lease may be over. */
   #liveOf(attempts: readonly Attempt[]): readonly Attempt[] {
+    if (!attempts.some((attempt) => attempt.isExpired())) return attempts;
     const live: Attempt[] = [];
     for (const attempt of attempts) {
       if (attempt.isExpired()) this.#abandon(attempt);
@@ -226,17 +228,31 @@ export class Crew {
     return live;
   }
 
-  async #run(attempts: readonly Attempt[], slots: number): Promise<void> {
+  #run(attempts: readonly Attempt[], slots: number): void {
     const [first] = attempts as [Attempt, ...Attempt[]];
     const handler = this.#handlerOf(first.job.name);
-    try {
-      if (isBatch(handler) && first.definition !== undefined) {
-        await runBatch(this.#runParts, attempts, first.definition, handler, (attempt, ending) =>
-          this.#ended(attempt, ending),
-        );
-      } else {
-        this.#ended(first, await runOne(this.#runParts, first, handler as Handler));
+    if (isBatch(handler) && first.definition !== undefined) {
+      void this.#runBatch(attempts, first.definition, handler, slots);
+      return;
+    }
+    runOne(this.#runParts, first, handler as Handler, (ending) => {
+      try {
+        this.#ended(first, ending);
+      } finally {
+        this.#free(slots);
       }
+    });
+  }
+
+  async #runBatch(
+    attempts: readonly Attempt[],
+    definition: JobDefinition,
+    handler: BatchHandler,
+    slots: number,
+  ): Promise<void> {
+    try {
+      const ended = (attempt: Attempt, ending: Ending): void => this.#ended(attempt, ending);
+      await runBatch(this.#runParts, attempts, definition, handler, ended);
     } finally {
       this.#free(slots);
     }

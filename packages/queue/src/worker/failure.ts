@@ -53,6 +53,8 @@ function decide(error: unknown, failed: FailedAttempt, failure: JobFailure): End
 
 /** Ties an ending to its lease. */
 export function toSettlement(jobId: string, fence: number, ending: Ending, cost: number | undefined): Settlement {
+  // Most endings: written out, since spreading costs more.
+  if (ending.kind === 'ack' && ending.result === undefined && cost === undefined) return { jobId, fence, kind: 'ack' };
   return { jobId, fence, ...ending, ...(cost !== undefined && { cost }) };
 }
 

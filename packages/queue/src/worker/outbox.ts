@@ -63,6 +63,14 @@ export function createOutbox(): Outbox {
       .map(([attempt, { value, logs }]) => ({ attempt, logs, ...(value !== undefined && { value }) }));
   }
 
+  /** The list itself, where it fits into one call. */
+  function takeSettlements(): OutgoingSettlement[] {
+    if (settle.length > mostSettlements) return settle.splice(0, mostSettlements);
+    const taken = settle;
+    settle = [];
+    return taken;
+  }
+
   function addProgress(attempt: Attempt, value: string | undefined, logs: readonly string[]): void {
     const entry = progress.get(attempt) ?? { logs: [] };
     entry.logs.push(...logs);
@@ -84,7 +92,7 @@ export function createOutbox(): Outbox {
       }),
     progress: addProgress,
     take: () => ({
-      settle: settle.splice(0, mostSettlements),
+      settle: takeSettlements(),
       extend: extend.splice(0, mostSettlements),
       progress: takeProgress(),
     }),

@@ -25,19 +25,46 @@ const unknownNameDelay = 5_000;
 
 const plainAck: Ending = { kind: 'ack' };
 
-/** Runs one job to its ending. Never rejects. */
-export async function runOne(parts: RunParts, attempt: Attempt, handler: Handler): Promise<Ending> {
+/**
+ * Runs one job, and says how it ended: once, and never in the same turn. By one promise: an async function would cost each job one more, and its
+ * own state.
+ */
+export function runOne(parts: RunParts, attempt: Attempt, handler: Handler, ended: (ending: Ending) => void): void {
   const { definition } = attempt;
-  if (definition === undefined) return { kind: 'snooze', delay: unknownNameDelay };
+  if (definition === undefined) {
+    queueMicrotask(() => ended({ kind: 'snooze', delay: unknownNameDelay }));
+    return;
+  }
   attempt.begin();
+  Promise.resolve(resultOf(parts, attempt, definition, handler)).then(
+    (result) => chain(successOf(parts, attempt, definition, result), ended),
+    (error: unknown) => ended(fail(parts, attempt, definition, error)),
+  );
+}
+
+function resultOf(parts: RunParts, attempt: Attempt, definition: JobDefinition, handler: Handler): unknown {
   try {
+    const job = toJob(parts, attempt, definition);
     // Waiting for what is there already would cost each job several turns of the microtask queue.
-    const pending = toJob(parts, attempt, definition);
-    const job = pending instanceof Promise ? await pending : pending;
-    const bare = !wraps(parts.instrumentation, 'aroundAttempt');
-    const result = await (bare ? handler(job, parts.context(attempt)) : wrapped(parts, attempt, handler, job));
+    if (job instanceof Promise) return job.then((late) => call(parts, attempt, handler, late));
+    return call(parts, attempt, handler, job);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function call(parts: RunParts, attempt: Attempt, handler: Handler, job: Job): unknown {
+  const bare = !wraps(parts.instrumentation, 'aroundAttempt');
+  return bare ? handler(job, parts.context(attempt)) : wrapped(parts, attempt, handler, job);
+}
+
+/** A result that cannot be encoded is a failure. */
+function successOf(parts: RunParts, attempt: Attempt, definition: JobDefinition, result: unknown): Awaitable<Ending> {
+  try {
     const ending = succeed(parts, attempt, result);
-    return ending instanceof Promise ? await ending : ending;
+    return ending instanceof Promise
+      ? ending.catch((error: unknown) => fail(parts, attempt, definition, error))
+      : ending;
   } catch (error) {
     return fail(parts, attempt, definition, error);
   }
@@ -108,7 +135,7 @@ function toJob(parts: RunParts, { job }: Attempt, definition: JobDefinition): Aw
   }));
 }
 
-/** A function of its own: a closure in {@link runOne} would cost each job its scope, wrapped or not. */
+/** A function of its own: a closure in {@link call} would cost each job its scope, wrapped or not. */
 function wrapped(parts: RunParts, attempt: Attempt, handler: Handler, job: Job): unknown {
   return around(parts, attempt, () => handler(job, parts.context(attempt)));
 }

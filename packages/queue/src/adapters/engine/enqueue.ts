@@ -66,14 +66,13 @@ function overMark(
   bytes: number,
 ): Rejection | undefined {
   const { maxWaiting = Number.POSITIVE_INFINITY, maxWaitingBytes = Number.POSITIVE_INFINITY } = limits;
-  const refuse = (limit: 'count' | 'bytes'): Rejection => ({
-    status: 'rejected',
-    reason: { scope, limit },
-    retryAfter,
-  });
-  if (waiting.ready + waiting.delayed + count > maxWaiting) return refuse('count');
-  if (waiting.waitingBytes + bytes > maxWaitingBytes) return refuse('bytes');
+  if (waiting.ready + waiting.delayed + count > maxWaiting) return refuse(scope, 'count');
+  if (waiting.waitingBytes + bytes > maxWaitingBytes) return refuse(scope, 'bytes');
   return undefined;
+}
+
+function refuse(scope: 'queue' | 'tenant', limit: 'count' | 'bytes'): Rejection {
+  return { status: 'rejected', reason: { scope, limit }, retryAfter };
 }
 
 function rejectAll(call: Call, jobs: readonly NewJob[]): Rejection | undefined {

@@ -12,6 +12,8 @@ export interface Connection {
   readonly path: string | undefined;
   /** Runs a statement. */
   run(sql: string, ...values: SqlValue[]): void;
+  /** The same; answers how many rows it has changed. */
+  change(sql: string, ...values: SqlValue[]): number;
   /** First row, or undefined. */
   get<Row>(sql: string, ...values: SqlValue[]): Row | undefined;
   all<Row>(sql: string, ...values: SqlValue[]): Row[];
@@ -120,6 +122,7 @@ function wrap(database: SqliteDatabase, options: ConnectionOptions): Connection 
     database,
     path: options.path === ':memory:' ? undefined : options.path,
     run: (sql, ...values) => void prepared(sql).run(...values),
+    change: (sql, ...values) => Number((prepared(sql).run(...values) as { changes: number | bigint }).changes),
     get: <Row>(sql: string, ...values: SqlValue[]) => (prepared(sql).get(...values) ?? undefined) as Row | undefined,
     all: <Row>(sql: string, ...values: SqlValue[]) => prepared(sql).all(...values) as Row[],
     // No turn of the event loop between BEGIN and COMMIT: calls of this process share the connection.

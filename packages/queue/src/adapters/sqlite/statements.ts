@@ -117,12 +117,12 @@ export const hot = {
   tenant: `SELECT ${tenantColumns} FROM millrace_tenant AS t WHERE t.queue = ? AND t.name = ?`,
   /** Values: names, queue. */
   tenantsByName: `SELECT ${tenantColumns} FROM json_each(?) AS u CROSS JOIN millrace_tenant AS t WHERE t.queue = ? AND t.name = u.value`,
-  /** Those of these tenants that the end of a lease concerns in more than its number. Values: names, queue. */
+  /** Of tenants whom that concerns in nothing else. Values: leases that have ended, queue, names. */
+  endLeases: `UPDATE millrace_tenant SET leased = leased - ? WHERE queue = ? AND name IN (SELECT value FROM json_each(?))
+    AND limits IS NULL AND held = 0`,
+  /** The others. Values: names, queue. */
   particularTenants: `SELECT t.name FROM json_each(?) AS u CROSS JOIN millrace_tenant AS t WHERE t.queue = ? AND t.name = u.value
     AND (t.limits IS NOT NULL OR t.held = 1)`,
-  /** Values: difference, queue, names. */
-  addLeased:
-    'UPDATE millrace_tenant SET leased = leased + ? WHERE queue = ? AND name IN (SELECT value FROM json_each(?))',
   saveTenant: saveTenant(1) as string,
   saveTenants: saveTenant(64) as string,
   countTenant: countTenant(1) as string,

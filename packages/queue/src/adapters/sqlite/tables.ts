@@ -69,7 +69,7 @@ export function createSqliteTables(connection: Connection, number: number): Sqli
       if (leases.length < 2) return;
       const held = jobs.readAcks(session, leases);
       // What limits all tenants by default may be waiting for the end of any lease.
-      if (Object.keys(holder.row.settings.tenantDefaults).length === 0) tenants.standIn(held);
+      if (Object.keys(holder.row.settings.tenantDefaults).length === 0) tenants.endLeases(held);
       else tenants.expect(new Set(held.map(({ tenant }) => tenant)));
     },
     ...jobMethods(jobs),

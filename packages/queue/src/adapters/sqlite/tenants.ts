@@ -41,7 +41,6 @@ export class SqliteTenants implements TenantTables {
   #dirty = new Set<TenantRow>();
   /** Tenants of the file that had nothing but counters and times when they were read. */
   #simple = new Set<TenantRow>();
-  #standIns = new Map<string, TenantRow>();
 
   constructor(connection: Connection, queue: number) {
     this.#connection = connection;
@@ -53,7 +52,6 @@ export class SqliteTenants implements TenantTables {
     if (this.#rows.size > 0) this.#rows = new Map();
     if (this.#dirty.size > 0) this.#dirty = new Set();
     if (this.#simple.size > 0) this.#simple = new Set();
-    if (this.#standIns.size > 0) this.#standIns = new Map();
   }
 
   tenant(name: string): TenantRow {
@@ -68,7 +66,6 @@ export class SqliteTenants implements TenantTables {
     const known = this.#rows.get(row.name);
     if (known !== undefined) return known;
     if (isSimple(row)) this.#simple.add(row);
-    this.#join(row, this.#standIns.get(row.name));
     return this.#add(row);
   }
 
@@ -82,18 +79,29 @@ export class SqliteTenants implements TenantTables {
   }
 
   /**
-   * Leases of these jobs are about to end. Where that changes nothing but the number of a tenant's leases, the tenant is not read: a stand-in
-   * counts the difference. Only where no tenant has limits by default.
+   * The leases of these jobs end in this call, before anything else happens. Where that changes nothing but the number of a tenant's leases, it is
+   * written at once, unread, and a stand-in takes what the engine does to the tenant. Only where no tenant has limits by default.
    */
-  standIn(jobs: readonly JobRow[]): void {
-    const unknown = new Set<string>();
-    for (const { tenant } of jobs) if (!this.#rows.has(tenant)) unknown.add(tenant);
-    if (unknown.size < 2) return;
-    const names = JSON.stringify([...unknown]);
-    const particular = this.#connection.all<{ name: string }>(hot.particularTenants, names, this.#queue);
-    for (const { name } of particular) unknown.delete(name);
-    this.expect(new Set(particular.map(({ name }) => name)));
-    for (const job of jobs) if (unknown.has(job.tenant)) job.home = this.#standInFor(job.tenant);
+  endLeases(jobs: readonly JobRow[]): void {
+    const ended = new Map<string, number>();
+    for (const { tenant } of jobs) ended.set(tenant, (ended.get(tenant) ?? 0) + 1);
+    if (ended.size < 2) return;
+    const byCount = new Map<number, string[]>();
+    for (const [name, count] of ended) listIn(byCount, count).push(name);
+    let simple = 0;
+    for (const [count, names] of byCount) {
+      simple += this.#connection.change(hot.endLeases, count, this.#queue, JSON.stringify(names));
+    }
+    const particular = simple === ended.size ? none : this.#readParticular([...ended.keys()]);
+    const standIn = makeStandIn();
+    for (const job of jobs) if (!particular.has(job.tenant)) job.home = standIn;
+  }
+
+  #readParticular(names: readonly string[]): ReadonlySet<string> {
+    const rows = this.#connection.all<{ name: string }>(hot.particularTenants, JSON.stringify(names), this.#queue);
+    const found = new Set(rows.map(({ name }) => name));
+    this.expect(found);
+    return found;
   }
 
   saveTenant(row: TenantRow): void {
@@ -118,14 +126,6 @@ export class SqliteTenants implements TenantTables {
 
   /** Writes what has changed. */
   flush(): void {
-    const differences = this.#joinAll();
-    this.#writeDirty();
-    for (const [difference, names] of differences) {
-      this.#connection.run(hot.addLeased, difference, this.#queue, JSON.stringify(names));
-    }
-  }
-
-  #writeDirty(): void {
     if (this.#dirty.size === 0) return;
     const counted: SqlValue[][] = [];
     const whole: SqlValue[][] = [];
@@ -136,35 +136,6 @@ export class SqliteTenants implements TenantTables {
     runForMany(this.#connection, countTenant, counted);
     runForMany(this.#connection, saveTenant, whole);
     this.#dirty.clear();
-  }
-
-  /** Differences that stand-ins have counted go into the rows that are known. Answers the others: names by difference. */
-  #joinAll(): Map<number, string[]> {
-    const differences = new Map<number, string[]>();
-    for (const [name, standIn] of this.#standIns) {
-      const known = this.#rows.get(name);
-      if (known !== undefined) this.#join(known, standIn);
-      else if (standIn.leased !== 0) listIn(differences, standIn.leased).push(name);
-      standIn.leased = 0;
-    }
-    return differences;
-  }
-
-  #join(row: TenantRow, standIn: TenantRow | undefined): void {
-    if (standIn === undefined || standIn.leased === 0) return;
-    row.leased += standIn.leased;
-    standIn.leased = 0;
-    this.#dirty.add(row);
-  }
-
-  #standInFor(name: string): TenantRow {
-    const known = this.#standIns.get(name);
-    if (known !== undefined) return known;
-    const made = newTenant(name);
-    // As if it were going to be saved: the engine does not ask for it again.
-    made.touched = true;
-    this.#standIns.set(name, made);
-    return made;
   }
 
   /** Forgets a few tenants that have nothing to remember, so that their number does not grow with all that ever were. */
@@ -182,6 +153,13 @@ export class SqliteTenants implements TenantTables {
       .all<StoredTenant>(sql, this.#queue, ...values)
       .map((stored) => this.take(toTenantRow(stored)));
   }
+}
+
+const none: ReadonlySet<string> = new Set();
+
+/** A tenant that is thrown away: as if it were going to be saved already, so that the engine does not ask for that. */
+function makeStandIn(): TenantRow {
+  return { ...newTenant(''), touched: true };
 }
 
 /** In the order of {@link saveTenant}. */
