@@ -129,7 +129,7 @@ export interface Tables {
 }
 
 /** Where a class stands among the classes; the least has the next turn. */
-export function turnOf({ since, priority }: ClassRow, aging: number): number {
+export function turnOf({ since, priority }: Pick<ClassRow, 'since' | 'priority'>, aging: number): number {
   return since - priority * stepOf(aging);
 }
 

@@ -31,6 +31,12 @@ export interface ConnectionOptions {
   readonly durability: 'full' | 'normal';
 }
 
+/**
+ * Pages of the log after which a commit moves them into the file. SQLite's own 1,000 move pages that the next calls change again: a tenth of the
+ * time of a queue in full use. The log grows to 16 MB.
+ */
+const checkpointAfter = 4_000;
+
 /** How long a call waits for other writers. */
 const lockTimeout = 10_000;
 
@@ -42,6 +48,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     database.exec('PRAGMA busy_timeout = 5');
     await patiently(() => database.exec('PRAGMA journal_mode = WAL'));
     database.exec(`PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'}`);
+    database.exec(`PRAGMA wal_autocheckpoint = ${checkpointAfter}`);
     const connection = wrap(database, options);
     await connection.transaction(() => migrate(connection));
     return connection;

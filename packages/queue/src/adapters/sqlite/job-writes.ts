@@ -66,7 +66,9 @@ export function createJobWrites(connection: Connection, queue: number): JobWrite
       if (!inserted.delete(row)) removed.push(rowId(row));
     },
     concern: ({ tenant, priority }) =>
-      inserted.size > 0 || leased.some((row) => row.priority === priority && row.tenant === tenant.name),
+      inserted.size > 0 ||
+      removed.length > 0 ||
+      leased.some((row) => row.priority === priority && row.tenant === tenant.name),
     flush: () => {
       flushRemoved();
       if (inserted.size > 0) flushInserted();

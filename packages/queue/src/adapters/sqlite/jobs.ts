@@ -1,4 +1,4 @@
-import type { JobRow } from '../engine/job-row.ts';
+import type { JobPlace, JobRow } from '../engine/job-row.ts';
 import type { LineRow, TenantRow } from '../engine/rows.ts';
 import type { Tables } from '../engine/tables.ts';
 import type { Connection } from './connection.ts';
@@ -38,18 +38,29 @@ type JobTables = Pick<
 >;
 
 /** The first jobs of a line, read ahead. */
-interface Window {
+class Window implements JobPlace {
   readonly rows: JobRow[];
   readonly size: number;
   /** What stands behind them: nothing, something, or it is not known. */
   readonly rest: 'none' | 'some' | 'unknown';
+
+  constructor(rows: JobRow[], size: number, rest: Window['rest']) {
+    this.rows = rows;
+    this.size = size;
+    this.rest = rest;
+    for (const row of rows) row.place = this;
+  }
+
+  /** Jobs leave a window from its front: they are claimed. What else happens to a ready job makes all windows be forgotten. */
+  remove(row: JobRow): void {
+    row.place = undefined;
+    this.rows.shift();
+  }
 }
 
 /** First two (the one that starts, and whether another follows), then more and more; at once what is wanted where no other tenant waits. */
 const windowSizes = [2, 16, 128, 512] as const;
 const largestWindow = 512;
-
-const keyOf = (priority: number, tenant: string): string => `${priority} ${tenant}`;
 
 /**
  * Jobs in SQLite. Within one call a job is one object, however often it is read. What most calls do to many jobs is written in one statement:
@@ -61,7 +72,8 @@ export class SqliteJobs implements JobTables {
   readonly #writes: JobWrites;
   #rows = new Map<string, JobRow>();
   #absent = new Set<string>();
-  #windows = new Map<string, Window>();
+  #windows = new Map<LineRow, Window>();
+
   /** So many jobs may still be claimed in this call. */
   #wanted = 0;
   readonly #isAlone: (tenant: TenantRow) => boolean;
@@ -129,7 +141,7 @@ export class SqliteJobs implements JobTables {
     this.#writes.insert(row);
     this.#rows.set(row.id, row);
     this.#absent.delete(row.id);
-    if (row.state === 'ready') this.#forgetWindows(row);
+    if (row.state === 'ready') this.#forgetWindows();
   }
 
   saveJob(row: JobRow, before: JobRow['state']): void {
@@ -137,7 +149,7 @@ export class SqliteJobs implements JobTables {
       this.#lease(row);
       return;
     }
-    if (before === 'ready' || row.state === 'ready') this.#forgetWindows(row);
+    if (before === 'ready' || row.state === 'ready') this.#forgetWindows();
     if (this.#writes.isNew(row)) return;
     if (before === 'leased' && stateNumbers[row.state] >= stateNumbers.succeeded) this.#finish(row);
     else this.#connection.run(hot.saveJob, ...changingValues(row), this.#rowId(row));
@@ -148,23 +160,23 @@ export class SqliteJobs implements JobTables {
     const { payload, bytes } = row;
     const { progress, logs } = row.extra;
     this.#connection.run(hot.saveContent, payload, bytes, progress ?? null, listOf(logs), this.#rowId(row));
-    if (row.state === 'ready') this.#forgetWindows(row);
+    if (row.state === 'ready') this.#forgetWindows();
   }
 
   removeJob(row: JobRow): void {
     this.#writes.remove(row);
     this.#rows.delete(row.id);
     this.#absent.add(row.id);
-    this.#forgetWindows(row);
+    this.#forgetWindows();
   }
 
   changePriority(row: JobRow, priority: number): void {
-    this.#forgetWindows(row);
+    this.#forgetWindows();
     row.priority = priority;
   }
 
   head(line: LineRow): JobRow | undefined {
-    const window = this.#windows.get(keyOf(line.priority, line.tenant.name));
+    const window = this.#windows.get(line);
     const first = window?.rows[0];
     if (first !== undefined) return first;
     if (window?.rest === 'none') return undefined;
@@ -172,7 +184,7 @@ export class SqliteJobs implements JobTables {
   }
 
   isEmpty(line: LineRow): boolean {
-    const rest = this.#windows.get(keyOf(line.priority, line.tenant.name))?.rest;
+    const rest = this.#windows.get(line)?.rest;
     return rest !== 'some' && this.head(line) === undefined;
   }
 
@@ -187,14 +199,10 @@ export class SqliteJobs implements JobTables {
 
   /** The first job of a line was read with the line. */
   takeHead(line: LineRow, stored: JoinedJob): void {
-    const key = keyOf(line.priority, line.tenant.name);
     const { job, payload, followed } = stored;
-    if (job === null || payload === null || this.#windows.has(key)) return;
-    this.#windows.set(key, {
-      rows: [this.#known({ job, payload }, line)],
-      size: 1,
-      rest: followed === 1 ? 'some' : 'none',
-    });
+    if (job === null || payload === null || this.#windows.has(line)) return;
+    const rows = [this.#known({ job, payload }, line)];
+    this.#windows.set(line, new Window(rows, 1, followed === 1 ? 'some' : 'none'));
   }
 
   delayedBefore(now: number, limit: number): JobRow[] {
@@ -253,7 +261,7 @@ export class SqliteJobs implements JobTables {
     const size = Math.min(largestWindow, Math.max(enough, windowSizes.find((one) => one > before) ?? largestWindow));
     const stored = this.#connection.all<ReadyJob>(hot.heads, this.#queue, tenant.name, priority, size);
     const rows = stored.map((job) => this.#known(job, line));
-    this.#windows.set(keyOf(priority, tenant.name), { rows, size, rest: rows.length < size ? 'none' : 'unknown' });
+    this.#windows.set(line, new Window(rows, size, rows.length < size ? 'none' : 'unknown'));
     return rows[0];
   }
 
@@ -261,9 +269,8 @@ export class SqliteJobs implements JobTables {
     this.#wanted -= 1;
     this.#writes.lease(row);
     this.#rows.set(row.id, row);
-    const rows = this.#windows.get(keyOf(row.priority, row.tenant))?.rows;
-    if (rows?.[0] === row) rows.shift();
-    else this.#forgetWindows(row);
+    if (row.place instanceof Window && row.place.rows[0] === row) row.place.remove(row);
+    else this.#forgetWindows();
   }
 
   #finish(row: JobRow): void {
@@ -273,9 +280,9 @@ export class SqliteJobs implements JobTables {
     this.#connection.run(hot.finishJob, ...values, this.#rowId(row));
   }
 
-  /** What was read ahead of the job's line is no longer its head. */
-  #forgetWindows({ tenant, priority }: JobRow): void {
-    if (this.#windows.size > 0) this.#windows.delete(keyOf(priority, tenant));
+  /** A job that is ready, or was, has changed: what was read ahead may no longer be the head of its line. A call changes first, then claims. */
+  #forgetWindows(): void {
+    if (this.#windows.size > 0) this.#windows.clear();
   }
 
   #rowId(row: JobRow): number {

@@ -40,7 +40,8 @@ export class SqliteRings implements RingTables {
   readonly #jobs: SqliteJobs;
   readonly #aging: () => number;
   #live: ReturnType<typeof createRings>;
-  #lines = new Map<string, LineRow>();
+  /** Those that were touched, by priority and tenant. */
+  #lines = new Map<number, Map<string, LineRow>>();
   #lineFates = new Map<LineRow, 'write' | 'remove'>();
   #classFates = new Map<number, { readonly row: ClassRow; readonly fate: Fate }>();
   #rings = new Map<number, Ahead<RingedLine>>();
@@ -69,7 +70,7 @@ export class SqliteRings implements RingTables {
   }
 
   line(tenant: TenantRow, priority: number): LineRow {
-    const known = this.#lines.get(keyOf(priority, tenant.name));
+    const known = this.#linesOf(priority).get(tenant.name);
     if (known !== undefined) return known;
     // A tenant without ready jobs has no lines.
     const stored =
@@ -95,9 +96,10 @@ export class SqliteRings implements RingTables {
       tenant.name,
     );
     for (const { priority, ...line } of stored) {
-      if (!this.#lines.has(keyOf(priority, tenant.name))) this.#load(tenant, priority, line);
+      if (!this.#linesOf(priority).has(tenant.name)) this.#load(tenant, priority, line);
     }
-    return [...this.#lines.values()].filter((line) => line.tenant === tenant && line.state === 'held');
+    const lines = [...this.#lines.values()].map((known) => known.get(tenant.name));
+    return lines.filter((line) => line?.state === 'held') as LineRow[];
   }
 
   ringTop(priority: number): LineRow | undefined {
@@ -113,11 +115,14 @@ export class SqliteRings implements RingTables {
   }
 
   nextClass(): ClassRow | undefined {
-    const turn = (row: StoredClass): number => turnOf({ ...row, classSlot: -1 }, this.#aging());
+    const aging = this.#aging();
     return loadWhile(
       this.#classes,
       () => this.#live.nextClass(),
-      (stored, top) => turn(stored) < turn(top) || (turn(stored) === turn(top) && stored.priority > top.priority),
+      (stored, top) => {
+        const difference = turnOf(stored, aging) - turnOf(top, aging);
+        return difference === 0 ? stored.priority > top.priority : difference < 0;
+      },
       (stored) => this.#loadClass(stored),
     );
   }
@@ -165,7 +170,8 @@ export class SqliteRings implements RingTables {
     const known = this.#rings.get(priority);
     if (known !== undefined) return known;
     // Many lines: each is about to be asked for its first job.
-    const isLive = ({ tenant }: RingedLine): boolean => this.#lines.has(keyOf(priority, tenant.name));
+    const lines = this.#linesOf(priority);
+    const isLive = ({ tenant }: RingedLine): boolean => lines.has(tenant.name);
     const made = createAhead(
       (limit, offset) => this.#readRing(priority, limit, offset),
       isLive,
@@ -203,8 +209,16 @@ export class SqliteRings implements RingTables {
       line.state = stored.held === 1 ? 'held' : 'ringed';
       this.#live.put(line);
     }
-    this.#lines.set(keyOf(priority, tenant.name), line);
+    this.#linesOf(priority).set(tenant.name, line);
     return line;
+  }
+
+  #linesOf(priority: number): Map<string, LineRow> {
+    const known = this.#lines.get(priority);
+    if (known !== undefined) return known;
+    const made = new Map<string, LineRow>();
+    this.#lines.set(priority, made);
+    return made;
   }
 
   #loadClass({ priority, since }: StoredClass): void {
@@ -230,8 +244,4 @@ export class SqliteRings implements RingTables {
 
 function isAway(fate: Fate): boolean {
   return fate === 'remove' || fate === 'gone';
-}
-
-function keyOf(priority: number, tenant: string): string {
-  return `${priority} ${tenant}`;
 }

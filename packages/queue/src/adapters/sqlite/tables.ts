@@ -160,7 +160,7 @@ function readNextTimes(connection: Connection, number: number): NextTimes {
 
 /** The classes get their turns by the new aging: at most as many rows as there are priorities. */
 function reorder(connection: Connection, number: number, aging: number): void {
-  const step = -turnOf({ priority: 1, since: 0, classSlot: -1 }, aging);
+  const step = -turnOf({ priority: 1, since: 0 }, aging);
   connection.run('UPDATE millrace_class SET turn = since - priority * ? WHERE queue = ?', step, number);
 }
 
