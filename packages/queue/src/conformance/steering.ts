@@ -50,6 +50,7 @@ export const steering: Group = (test) => {
       await control('cancel', { ids: ['a'] });
       await worker.settle(job, { kind, delay: 0, failure: failure() });
       assert.equal(await state('a'), 'cancelled');
+      assert.equal((await control('job', { id: 'a' }))?.attempt, kind === 'retry' ? 1 : 0);
     });
   }
 

@@ -43,6 +43,7 @@ export type AcknowledgedJob = readonly [
   id: string,
   name: string,
   tenant: string,
+  attempt: number,
   fence: number,
   cost: number,
   bytes: number,
@@ -56,6 +57,7 @@ export const acknowledgedColumns = [
   'id',
   'name',
   'tenant',
+  'attempt',
   'fence',
   'cost',
   'bytes',
@@ -140,10 +142,11 @@ const seqOf = (rowId: number): number => Math.floor(rowId / queuesPerFile);
 
 /** A leased job of which only {@link acknowledgedColumns} were read. */
 export function fromAcknowledged(stored: AcknowledgedJob, session: string): JobRow {
-  const [rowId, id, name, tenant, fence, cost, bytes, more, failures] = stored;
+  const [rowId, id, name, tenant, attempt, fence, cost, bytes, more, failures] = stored;
   const row = newJobRow(seqOf(rowId), { id, name, tenant });
   row.state = 'leased';
   row.lease = { session, call: 0, claimedAt: 0 };
+  row.attempt = attempt;
   row.fence = fence;
   row.cost = cost;
   row.bytes = bytes;

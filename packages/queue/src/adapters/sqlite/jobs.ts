@@ -119,7 +119,7 @@ export class SqliteJobs implements JobTables {
     const stored = this.#connection.get<{ jobs: string }>(hot.acknowledged, ids, this.#queue, session);
     const held: JobRow[] = [];
     for (const job of JSON.parse(stored?.jobs ?? '[]') as AcknowledgedJob[]) {
-      const [, id, , , fence] = job;
+      const [, id, , , , fence] = job;
       if (fence === fences.get(id)) held.push(this.#remember(id, () => fromAcknowledged(job, session)));
     }
     return held;
@@ -276,7 +276,8 @@ export class SqliteJobs implements JobTables {
   #finish(row: JobRow): void {
     const { state } = row;
     const { finishedAt = null, keepUntil = null, result = null, failures } = row.extra;
-    const values = [stateNumbers[state], finishedAt, keepUntil, result, listOf(failures)];
+    // An attempt that did not count has been taken back, also when the job ends by it: somebody asked to cancel it.
+    const values = [stateNumbers[state], row.attempt, finishedAt, keepUntil, result, listOf(failures)];
     this.#connection.run(hot.finishJob, ...values, this.#rowId(row));
   }
 

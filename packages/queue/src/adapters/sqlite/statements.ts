@@ -93,8 +93,8 @@ export const hot = {
   saveJob: `UPDATE millrace_job SET ${changingColumns.map((column) => `${column} = ?`).join(', ')} WHERE row_id = ?`,
   /** Values: payload, bytes, progress, logs, row_id. */
   saveContent: 'UPDATE millrace_job SET payload = ?, bytes = ?, progress = ?, logs = ? WHERE row_id = ?',
-  /** Values: state, finished_at, keep_until, result, failures, row_id. */
-  finishJob: `UPDATE millrace_job SET state = ?, finished_at = ?, keep_until = ?, result = ?, failures = ?, session = NULL, visible_until = NULL,
+  /** Values: state, attempt, finished_at, keep_until, result, failures, row_id. */
+  finishJob: `UPDATE millrace_job SET state = ?, attempt = ?, finished_at = ?, keep_until = ?, result = ?, failures = ?, session = NULL, visible_until = NULL,
     cancel_requested = 0 WHERE row_id = ?`,
   /** Values: row ids. */
   removeJobs: 'DELETE FROM millrace_job WHERE row_id IN (SELECT value FROM json_each(?))',
