@@ -8,35 +8,35 @@ interface Extra {
   readonly c?: number;
 }
 
-/** A batch of claimed jobs, column by column; see `fn.columns`. Lengths of payloads are bytes. */
+/** A value of each job: a list, or the one that all share. */
+type Column<T> = T | readonly T[];
+
+/** Claimed jobs, column by column; see `fn.tell_jobs`. Lengths of payloads are bytes. */
 export type ClaimColumns = readonly [
   firstFence: number,
   ids: readonly string[],
-  names: readonly string[],
-  tenants: readonly string[],
-  priorities: readonly number[],
-  attempts: readonly number[],
-  maxAttempts: readonly number[],
-  costs: readonly number[],
-  enqueuedAt: readonly number[],
-  readyAt: readonly number[],
+  names: Column<string>,
+  tenants: Column<string>,
+  priorities: Column<number>,
+  /** The only column that is always in the order of claiming. */
+  attempts: Column<number>,
+  maxAttempts: Column<number>,
+  costs: Column<number>,
+  enqueuedAt: Column<number>,
+  readyAt: Column<number>,
   lengths: readonly number[],
   extras: readonly (Extra | null)[] | null,
+  /** Place of each row in the order of claiming; null when the rows stand in it. */
+  places: readonly number[] | null,
 ];
 
-/** The jobs of some batches, whose payloads stand in `bodies` one after the other. */
-export function claimedJobs(batches: readonly ClaimColumns[], bodies: string, now: number): ClaimedJob[] {
-  const payloads = cut(
-    bodies,
-    batches.flatMap((batch) => batch[10]),
-  );
-  const jobs: ClaimedJob[] = [];
-  for (const batch of batches) {
-    for (let row = 0; row < batch[1].length; row += 1) {
-      jobs.push(claimedJob(batch, row, payloads[jobs.length] as string, now));
-    }
-  }
-  return jobs;
+/** The jobs of a claim in its order; their payloads stand in `bodies` one after the other. */
+export function claimedJobs(columns: ClaimColumns | null, bodies: string, now: number): ClaimedJob[] {
+  if (columns === null) return [];
+  const [, ids, , , , , , , , , lengths, , places] = columns;
+  const payloads = cut(bodies, lengths);
+  const jobs = ids.map((_, row) => claimedJob(columns, row, places?.[row] ?? row, payloads[row] as string, now));
+  return places === null ? jobs : jobs.sort((a, b) => a.fence - b.fence);
 }
 
 /** Most characters of which pieces are taken as they are: a piece keeps the whole in memory as long as its job runs. */
@@ -55,21 +55,25 @@ function cut(bodies: string, lengths: readonly number[]): string[] {
   });
 }
 
-function claimedJob(batch: ClaimColumns, row: number, payload: string, now: number): ClaimedJob {
-  const [first, ids, names, tenants, priorities, attempts, maxAttempts, costs, enqueuedAt, readyAt, , extras] = batch;
+function valueAt<T extends string | number>(column: Column<T>, row: number): T {
+  return typeof column === 'object' ? (column[row] as T) : column;
+}
+
+function claimedJob(columns: ClaimColumns, row: number, place: number, payload: string, now: number): ClaimedJob {
+  const [first, ids, names, tenants, priorities, attempts, maxAttempts, costs, enqueuedAt, readyAt, , extras] = columns;
   const extra = extras?.[row] ?? undefined;
   const job: ClaimedJob = {
     id: ids[row] as string,
-    name: names[row] as string,
+    name: valueAt(names, row),
     payload,
-    tenant: tenants[row] as string,
-    priority: priorities[row] as number,
-    attempt: attempts[row] as number,
-    maxAttempts: maxAttempts[row] as number,
-    fence: first + row,
-    cost: costs[row] as number,
-    enqueuedAt: enqueuedAt[row] as number,
-    waitMs: Math.max(0, now - (readyAt[row] as number)),
+    tenant: valueAt(tenants, row),
+    priority: valueAt(priorities, row),
+    attempt: valueAt(attempts, place),
+    maxAttempts: valueAt(maxAttempts, row),
+    fence: first + place,
+    cost: valueAt(costs, row),
+    enqueuedAt: valueAt(enqueuedAt, row),
+    waitMs: Math.max(0, now - valueAt(readyAt, row)),
     hasChildren: extra?.c !== undefined,
   };
   if (extra === undefined) return job;

@@ -86,7 +86,7 @@ interface Told {
   readonly finished?: boolean;
 }
 
-type Reply = readonly [Told, readonly (readonly [string, number])[], readonly string[], readonly ClaimColumns[]];
+type Reply = readonly [Told, readonly (readonly [string, number])[], readonly string[], ClaimColumns | null];
 
 /** An answer, and whom to tell. */
 export interface Exchanged {
@@ -103,9 +103,9 @@ const endOfJson = '\u001e';
 export function exchangeAnswer(request: ExchangeRequest, text: string): Exchanged {
   const end = text.indexOf(endOfJson);
   const parsed = JSON.parse(end < 0 ? text : text.slice(0, end)) as Reply | Told;
-  const [told, cancels, dueSchedules, batches] = Array.isArray(parsed)
+  const [told, cancels, dueSchedules, columns] = Array.isArray(parsed)
     ? (parsed as Reply)
-    : ([parsed as Told, [], [], []] as const);
+    : ([parsed as Told, [], [], null] as const);
   const { now, lost = false, due } = told;
   const answer: ExchangeAnswer = {
     now,
@@ -113,7 +113,7 @@ export function exchangeAnswer(request: ExchangeRequest, text: string): Exchange
     settled: outcomes(request.settle.length, lost, told.stale),
     extended: outcomes(request.extend.length, lost, told.staleExtensions),
     progressed: outcomes(request.progress.length, lost, told.staleNotes),
-    claimed: claimedJobs(batches, text.slice(end + 1), now),
+    claimed: claimedJobs(columns, text.slice(end + 1), now),
     cancelRequests: cancels.map(([jobId, fence]): CancelRequest => ({ jobId, fence })),
     ...(due !== undefined && { nextDue: Math.max(0, due - now) }),
     more: told.more === true,

@@ -10,7 +10,7 @@ export interface PostgresAdapterOptions {
   readonly url?: string;
   /** A pool of `pg` that you keep and close yourself, or anything with `query(text, values)` and perhaps `connect()`. */
   readonly pool?: SqlPool;
-  /** Schema of the tables, created by `migrate()`. The functions stand beside it, in `<schema>_f1`. @default 'millrace' */
+  /** Schema of the tables, created by `migrate()`. The functions stand beside it, in `<schema>_f2`. @default 'millrace' */
   readonly schema?: string;
   /**
    * `accepted`: what was enqueued is on the disk (and on the synchronous standby); the claims and acknowledgements of the last moments may be undone by a

@@ -133,6 +133,8 @@ export function openStorage(parts: StorageParts): QueueStorage {
     enqueue,
     exchange,
     control: carryOut,
+    // The server works on the one while this process runs the jobs of the other.
+    exchangesAtOnce: 2,
     watch: hints.watch,
     ...(parts.keepAlive !== undefined && { keepAlive: parts.keepAlive }),
     close: async () => {

@@ -17,8 +17,10 @@ CREATE TYPE fn.call AS (
   told_ready boolean, told_finished boolean,
   -- What the function called last has to say.
   outcome boolean, answer jsonb, n int,
-  -- For the worker: what was swept, and what was claimed.
-  promoted int, expired jsonb, dropped int, jobs text, bodies text, claimed int, more boolean
+  -- For the worker: what was swept, and whether more can be claimed.
+  promoted int, expired jsonb, dropped int, more boolean,
+  -- What was claimed, in the order of its fences: seq, and number of the attempt.
+  taken bigint[], tries int[]
 );
 
 CREATE FUNCTION fn.now_ms() RETURNS bigint LANGUAGE sql AS
@@ -67,9 +69,8 @@ BEGIN
   c.promoted := 0;
   c.expired := '[]';
   c.dropped := 0;
-  c.jobs := '';
-  c.bodies := '';
-  c.claimed := 0;
+  c.taken := '{}';
+  c.tries := '{}';
   c.more := false;
   c.told_ready := false;
   c.told_finished := false;

@@ -64,16 +64,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- A batch as JSON, column by column: written once per column instead of once per value. The jobs have the fences from first on.
-CREATE FUNCTION fn.columns(first bigint, ids text[], names text[], tenants text[], priorities smallint[], attempts int[], most_attempts int[],
-  costs bigint[], enqueued bigint[], ready bigint[], lengths int[], extras jsonb[])
-RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT concat('[', first, ',', array_to_json(ids), ',', array_to_json(names), ',', array_to_json(tenants), ',', array_to_json(priorities), ',',
-    array_to_json(attempts), ',', array_to_json(most_attempts), ',', array_to_json(costs), ',', array_to_json(enqueued), ',',
-    array_to_json(ready), ',', array_to_json(lengths), ',', coalesce(array_to_json(extras), 'null'), ']')
-$$;
-
--- One batch; n: how many. Notes the jobs as columns.
+-- One batch; n: how many.
 CREATE FUNCTION fn.claim_batch(c fn.call, holder int, call_number int, want int, late fn.late) RETURNS fn.call
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -84,12 +75,10 @@ DECLARE
   shares bigint[];
   lows bigint[];
   turns bigint[];
-  soonest bigint;
   last_start float8;
-  keys text[];
-  jobs text;
-  bodies text;
-  n int;
+  taken bigint[];
+  attempts int[];
+  special boolean;
   clock float8 := c.vclock;
 BEGIN
   WITH ring AS MATERIALIZED (
@@ -138,38 +127,29 @@ BEGIN
     WINDOW turns AS (ORDER BY CASE WHEN tenants > 1 THEN -class END, starts, name, place)
   ), chosen AS MATERIALIZED (
     SELECT * FROM ordered WHERE NOT stopped AND turn <= CASE WHEN late.tenant IS NULL THEN want ELSE 1 END ORDER BY turn
-  ), bodies AS MATERIALIZED (
-    SELECT chosen.*, j.id, j.tenant, j.payload, j.name AS job_name, j.max_attempts, j.enqueued_at, j.extra
-    FROM chosen CROSS JOIN LATERAL (SELECT x.* FROM mr.job x WHERE x.queue = c.queue AND x.seq = chosen.seq LIMIT 1) j
   ), taken AS (
     DELETE FROM mr.ready r WHERE r.ctid = ANY (ARRAY(SELECT chosen.at FROM chosen))
   ), leased AS (
-    INSERT INTO mr.lease (queue, session, fence, seq, tenant, claimed_at, ready_at, visible_until, cost, call, attempt, priority, special)
-      SELECT c.queue, holder, c.fence + b.turn, b.seq, b.name, c.now, b.ready_at, CASE WHEN b.special THEN c.now + (b.extra->>'v')::bigint END,
-        b.cost, call_number, b.attempt + 1, b.priority, b.special
-      FROM bodies b
-    RETURNING visible_until
+    INSERT INTO mr.lease (queue, session, fence, seq, tenant, claimed_at, ready_at, cost, call, attempt, priority, special)
+      SELECT c.queue, holder, c.fence + b.turn, b.seq, b.name, c.now, b.ready_at, b.cost, call_number, b.attempt + 1, b.priority, b.special
+      FROM chosen b
   ), told AS (
-    SELECT fn.columns(c.fence + 1, array_agg(b.id), array_agg(b.job_name), array_agg(b.tenant), array_agg(b.priority), array_agg(b.attempt + 1),
-        array_agg(b.max_attempts), array_agg(b.cost), array_agg(b.enqueued_at), array_agg(b.ready_at), array_agg(octet_length(b.payload)),
-        CASE WHEN count(b.extra) > 0 THEN array_agg(b.extra) END) AS jobs, string_agg(b.payload, '') AS bodies, count(*) AS n, max(b.starts) AS last,
-      array_agg(b.extra->>'d') FILTER (WHERE b.special AND b.extra->>'m' = 'debounce') AS keys
-    FROM bodies b
+    SELECT array_agg(b.seq) AS seqs, array_agg(b.attempt + 1) AS attempts, bool_or(b.special) AS special, max(b.starts) AS last FROM chosen b
   ), served AS (
     SELECT name, count(*) AS n, sum(bytes) AS bytes, sum(cost) AS cost, sum(greatest(cost, 1)) AS share, max(rank) AS low,
       (array_agg(place_in_rank ORDER BY place DESC))[1] + 1 AS low_turn
     FROM chosen GROUP BY name
   )
-  SELECT told.jobs, told.bodies, told.n, told.last, told.keys, (SELECT min(visible_until) FROM leased), s.names, s.takes, s.sizes, s.costs, s.shares, s.lows, s.turns
-    INTO jobs, bodies, n, last_start, keys, soonest, names, takes, sizes, costs, shares, lows, turns
+  SELECT told.seqs, told.attempts, told.special, told.last, s.names, s.takes, s.sizes, s.costs, s.shares, s.lows, s.turns
+    INTO taken, attempts, special, last_start, names, takes, sizes, costs, shares, lows, turns
     FROM told CROSS JOIN (
       SELECT array_agg(served.name) AS names, array_agg(served.n) AS takes, array_agg(served.bytes::bigint) AS sizes,
         array_agg(served.cost::bigint) AS costs, array_agg(served.share::bigint) AS shares, array_agg(served.low) AS lows,
         array_agg(served.low_turn) AS turns FROM served
     ) s;
-  c.n := n;
-  IF n = 0 THEN RETURN c; END IF;
-  c := fn.count_claim(c, jobs, bodies, n, (SELECT sum(b) FROM unnest(sizes) b)::bigint, soonest, keys);
+  c.n := coalesce(cardinality(taken), 0);
+  IF c.n = 0 THEN RETURN c; END IF;
+  c := fn.count_claim(c, holder, taken, attempts, (SELECT sum(b) FROM unnest(sizes) b)::bigint, special);
   UPDATE mr.tenant t SET
       ready = t.ready - u.n, bytes = t.bytes - u.size, low_rank = CASE WHEN late.tenant IS NULL AND t.head_rank IS NULL THEN u.low ELSE t.low_rank END,
       low_turn = CASE WHEN late.tenant IS NULL AND t.head_rank IS NULL THEN u.turn ELSE t.low_turn END, since = c.now,
@@ -194,66 +174,77 @@ BEGIN
   RETURN fn.place(fn.count_tenants(c, names, zeros, zeros, zeros, zeros, array_fill(NULL::bigint, ARRAY[cardinality(names)])));
 END $$;
 
--- One batch of the only tenant in the ring: its jobs stand in the order of claiming already. NULL: there are others, or limits to look at.
+-- One batch of the only tenant in the ring: its jobs stand in the order of claiming already, and the job behind them says whether, and in which
+-- class, it stays in the ring. NULL: there are others, or limits to look at.
 CREATE FUNCTION fn.claim_alone(c fn.call, holder int, call_number int, want int) RETURNS fn.call LANGUAGE plpgsql AS $$
 DECLARE
   t record;
-  told record;
+  h record;
+  next_class int;
   finish float8;
 BEGIN
-  SELECT x.*, x.ctid AS at, count(*) OVER () > 1 AS shared INTO t FROM (
-    SELECT r.*, r.ctid FROM mr.tenant r WHERE r.queue = c.queue AND r.ringed ORDER BY r.head_class DESC, r.vtime LIMIT 2) x;
+  SELECT x.*, count(*) OVER () > 1 AS shared INTO t FROM (
+    SELECT r.name, r.limits, r.paused, r.vtime, r.low_rank, r.low_turn, r.ctid AS at FROM mr.tenant r
+      WHERE r.queue = c.queue AND r.ringed ORDER BY r.head_class DESC, r.vtime LIMIT 2) x;
   IF t.shared OR t.limits IS NOT NULL OR c.defaults <> '{}' OR t.paused THEN RETURN NULL; END IF;
-  WITH heads AS MATERIALIZED (
-    SELECT h.*, row_number() OVER () AS place FROM (
-      SELECT r.*, r.ctid AS at FROM mr.ready r WHERE r.queue = c.queue AND r.tenant = t.name AND (r.rank, r.turn) >= (t.low_rank, t.low_turn)
-        ORDER BY r.rank, r.turn LIMIT want) h
-  ), bodies AS MATERIALIZED (
-    SELECT heads.*, j.id, j.payload, j.name, j.max_attempts, j.enqueued_at, j.extra
-    FROM heads CROSS JOIN LATERAL (SELECT x.* FROM mr.job x WHERE x.queue = c.queue AND x.seq = heads.seq LIMIT 1) j
-  ), taken AS (
-    DELETE FROM mr.ready r WHERE r.ctid = ANY (ARRAY(SELECT heads.at FROM heads))
-  ), leased AS (
-    INSERT INTO mr.lease (queue, session, fence, seq, tenant, claimed_at, ready_at, visible_until, cost, call, attempt, priority, special)
-      SELECT c.queue, holder, c.fence + b.place, b.seq, b.tenant, c.now, b.ready_at, CASE WHEN b.special THEN c.now + (b.extra->>'v')::bigint END,
-        b.cost, call_number, b.attempt + 1, b.priority, b.special
-      FROM bodies b
-  )
-  SELECT fn.columns(c.fence + 1, array_agg(b.id), array_agg(b.name), array_agg(b.tenant), array_agg(b.priority), array_agg(b.attempt + 1),
-      array_agg(b.max_attempts), array_agg(b.cost), array_agg(b.enqueued_at), array_agg(b.ready_at), array_agg(octet_length(b.payload)),
-      CASE WHEN count(b.extra) > 0 THEN array_agg(b.extra) END) AS jobs,
-    string_agg(b.payload, '') AS bodies, count(*)::int AS n, sum(b.bytes)::bigint AS bytes, sum(greatest(b.cost, 1)) AS share,
-    (array_agg(greatest(b.cost, 1)))[count(*)] AS last_share, max(b.rank) AS low,
-    (array_agg(b.turn))[count(*)] + 1 AS low_turn, c.now + min(CASE WHEN b.special THEN (b.extra->>'v')::bigint END) AS soonest,
-    array_agg(b.extra->>'d') FILTER (WHERE b.special AND b.extra->>'m' = 'debounce') AS keys
-    INTO told FROM bodies b;
-  c.n := told.n;
-  IF told.n = 0 THEN RETURN c; END IF;
-  c := fn.count_claim(c, told.jobs, told.bodies, told.n, told.bytes, told.soonest, told.keys);
+  SELECT array_agg(r.at) AS places, array_agg(r.seq) AS seqs, array_agg(r.ready_at) AS readies, array_agg(r.cost) AS costs,
+      array_agg(r.attempt + 1) AS attempts, array_agg(r.priority) AS priorities, array_agg(r.special) AS specials, count(*)::int AS n,
+      sum(r.bytes)::bigint AS bytes, sum(greatest(r.cost, 1)) AS share, bool_or(r.special) AS special, max(r.rank) AS low, array_agg(r.turn) AS turns
+    INTO h FROM (
+      SELECT x.*, x.ctid AS at FROM mr.ready x WHERE x.queue = c.queue AND x.tenant = t.name AND (x.rank, x.turn) >= (t.low_rank, t.low_turn)
+        ORDER BY x.rank, x.turn LIMIT want) r;
+  c.n := h.n;
+  IF h.n = 0 THEN RETURN c; END IF;
+  DELETE FROM mr.ready r WHERE r.ctid = ANY (h.places);
+  INSERT INTO mr.lease (queue, session, fence, seq, tenant, claimed_at, ready_at, cost, call, attempt, priority, special)
+    SELECT c.queue, holder, c.fence + u.place, u.seq, t.name, c.now, u.ready_at, u.cost, call_number, u.attempt, u.priority, u.special FROM (
+      SELECT generate_series(1, h.n) AS place, unnest(h.seqs) AS seq, unnest(h.readies) AS ready_at, unnest(h.costs) AS cost,
+        unnest(h.attempts) AS attempt, unnest(h.priorities) AS priority, unnest(h.specials) AS special) u;
+  c := fn.count_claim(c, holder, h.seqs, h.attempts, h.bytes, h.special);
   -- The clock stands at the start of the last job, the tenant at its end.
-  finish := greatest(c.vclock, t.vtime) + told.share;
-  c.vclock := greatest(c.vclock, finish - told.last_share);
-  UPDATE mr.tenant x SET ready = x.ready - told.n, bytes = x.bytes - told.bytes, leased = x.leased + told.n, since = c.now,
-      low_rank = told.low, low_turn = told.low_turn, vtime = finish
+  finish := greatest(c.vclock, t.vtime) + h.share;
+  c.vclock := greatest(c.vclock, finish - greatest(h.costs[h.n], 1));
+  SELECT x.priority INTO next_class FROM mr.ready x
+    WHERE x.queue = c.queue AND x.tenant = t.name AND (x.rank, x.turn) > (h.low, h.turns[h.n]) ORDER BY x.rank, x.turn LIMIT 1;
+  UPDATE mr.tenant x SET version = c.version + 1, ready = x.ready - h.n, bytes = x.bytes - h.bytes, leased = x.leased + h.n, since = c.now,
+      low_rank = h.low, low_turn = h.turns[h.n] + 1, vtime = finish, ringed = next_class IS NOT NULL, head_class = coalesce(next_class, x.head_class),
+      head_rank = NULL, parked_until = NULL
     WHERE x.ctid = t.at;
-  RETURN fn.touch(c, ARRAY[t.name]);
+  RETURN c;
 END $$;
 
--- Notes what a batch has taken.
-CREATE FUNCTION fn.count_claim(c fn.call, jobs text, bodies text, n int, bytes bigint, soonest bigint, keys text[]) RETURNS fn.call LANGUAGE plpgsql AS $$
+-- Notes what a batch has taken, in the order of its fences.
+CREATE FUNCTION fn.count_claim(c fn.call, holder int, seqs bigint[], attempts int[], size bigint, special boolean) RETURNS fn.call LANGUAGE plpgsql AS $$
 BEGIN
-  -- Once it runs, the next call with its key is another job.
-  IF keys IS NOT NULL THEN DELETE FROM mr.dedupe d WHERE d.queue = c.queue AND d.key = ANY (keys); END IF;
-  c.n := n;
-  c.claimed := c.claimed + n;
-  c.jobs := concat(c.jobs, CASE WHEN c.jobs <> '' THEN ',' END, jobs);
-  c.bodies := concat(c.bodies, bodies);
-  c.fence := c.fence + n;
-  c.ready := c.ready - n;
-  c.leased := c.leased + n;
-  c.bytes := c.bytes - bytes;
+  IF special THEN c := fn.claim_special(c, holder, seqs); END IF;
+  c.taken := c.taken || seqs;
+  c.tries := c.tries || attempts;
+  c.fence := c.fence + c.n;
+  c.ready := c.ready - c.n;
+  c.leased := c.leased + c.n;
+  c.bytes := c.bytes - size;
+  IF c.limits ? 'rate' THEN c.tat := fn.after_starts(c.tat, c.now, c.limits->'rate', c.n); END IF;
+  RETURN c;
+END $$;
+
+-- What some of the jobs just leased need: an end of their own lease, and for a debounced job that the next call with its key is another job.
+CREATE FUNCTION fn.claim_special(c fn.call, holder int, seqs bigint[]) RETURNS fn.call LANGUAGE plpgsql AS $$
+DECLARE
+  soonest bigint;
+BEGIN
+  WITH own AS (
+    UPDATE mr.lease l SET visible_until = c.now + b.visibility
+      FROM unnest(seqs) WITH ORDINALITY u(seq, place)
+      CROSS JOIN LATERAL (SELECT (j.extra->>'v')::bigint AS visibility FROM mr.job j WHERE j.queue = c.queue AND j.seq = u.seq LIMIT 1) b
+      WHERE b.visibility IS NOT NULL AND l.queue = c.queue AND l.session = holder AND l.fence = c.fence + u.place
+      RETURNING l.visible_until
+  )
+  SELECT min(own.visible_until) INTO soonest FROM own;
   c.due := least(c.due, soonest);
-  IF c.limits ? 'rate' THEN c.tat := fn.after_starts(c.tat, c.now, c.limits->'rate', n); END IF;
+  DELETE FROM mr.dedupe d WHERE d.queue = c.queue AND d.key = ANY (ARRAY(
+    SELECT b.key FROM unnest(seqs) u(seq)
+      CROSS JOIN LATERAL (SELECT j.extra->>'d' AS key, j.extra->>'m' AS mode FROM mr.job j WHERE j.queue = c.queue AND j.seq = u.seq LIMIT 1) b
+      WHERE b.mode = 'debounce'));
   RETURN c;
 END $$;
 
@@ -265,7 +256,7 @@ DECLARE
   alone fn.call;
 BEGIN
   LOOP
-    room := least(want - c.claimed, fn.room_of_queue(c));
+    room := least(want - cardinality(c.taken), fn.room_of_queue(c));
     c.more := fn.room_of_queue(c) > 0 AND EXISTS (SELECT 1 FROM mr.tenant t WHERE t.queue = c.queue AND t.ringed);
     EXIT WHEN room <= 0 OR NOT c.more;
     late := NULL;

@@ -184,12 +184,12 @@ BEGIN
   IF NOT ends THEN c.due := least(c.due, s.expires_at); END IF;
   IF want > 0 AND NOT ends AND call_number > s.barrier THEN
     c := fn.claim(fn.prepare_fences(c, want), s.number, call_number, want);
-    c := fn.note_hunger(c, s, c.claimed < want);
+    c := fn.note_hunger(c, s, cardinality(c.taken) < want);
   END IF;
   IF c.cancels > 0 THEN cancels := fn.cancel_requests(c, s); END IF;
   IF c.version % 64 = 0 THEN PERFORM fn.drop_idle(c); END IF;
   PERFORM fn.commit(c);
-  RETURN concat('[', answer || fn.told(c), ',', cancels, ',', schedules, ',[', c.jobs, ']]', chr(30), c.bodies);
+  RETURN concat('[', answer || fn.told(c), ',', cancels, ',', schedules, ',', fn.tell_jobs(c.queue, c.fence, c.taken, c.tries));
 END $$;
 
 -- What is usual is left out.

@@ -14,6 +14,7 @@ import { settleFunctions } from './settle.ts';
 import { sweepFunctions } from './sweep.ts';
 import { tables, vacuuming } from './tables.ts';
 import { tenantFunctions } from './tenants.ts';
+import { toldFunctions } from './told.ts';
 import { transactionFunctions } from './transaction.ts';
 
 export { functionsSchema, inSchema, quote } from './sql.ts';
@@ -33,6 +34,7 @@ export const functions: string = [
   absorbFunctions,
   sweepFunctions,
   claimFunctions,
+  toldFunctions,
   exchangeFunctions,
   controlJobFunctions,
   controlLimitFunctions,

@@ -3,24 +3,35 @@ import { sql } from './sql.ts';
 /** How leases end. Only under the lock of the queue. */
 export const settleFunctions: string = sql`
 -- Acknowledges what needs no more than to be deleted, all at once. The fences rise. Answers those that were, and how many of which tenants.
+-- The bodies are read in one walk along their key, and compared in the order of it.
 CREATE FUNCTION fn.ack_plain(q int, holder int, ids text[], fences bigint[], OUT acked bigint[], OUT names text[], OUT counts bigint[])
 LANGUAGE plpgsql AS $$
 DECLARE
   leases tid[];
   bodies tid[];
   tenants text[];
+  seqs bigint[];
+  found_seqs bigint[];
   found_ids text[];
+  expected text[] := ids;
   deleted int;
 BEGIN
-  SELECT array_agg(l.fence), array_agg(l.at), array_agg(j.at), array_agg(l.tenant), array_agg(j.id) INTO acked, leases, bodies, tenants, found_ids
+  SELECT array_agg(l.fence), array_agg(l.seq), array_agg(l.at), array_agg(l.tenant) INTO acked, seqs, leases, tenants
     FROM (
       SELECT x.fence, x.seq, x.tenant, x.ctid AS at FROM mr.lease x
-      WHERE x.queue = q AND x.session = holder AND x.fence = ANY (fences) AND NOT x.special AND NOT x.cancel OFFSET 0
-    ) l CROSS JOIN LATERAL (SELECT x.id, x.ctid AS at FROM mr.job x WHERE x.queue = q AND x.seq = l.seq LIMIT 1) j;
-  IF found_ids <> ids THEN
+        WHERE x.queue = q AND x.session = holder AND x.fence = ANY (fences) AND NOT x.special AND NOT x.cancel ORDER BY x.fence
+    ) l;
+  SELECT array_agg(j.seq), array_agg(j.id), array_agg(j.at) INTO found_seqs, found_ids, bodies
+    FROM (SELECT x.seq, x.id, x.ctid AS at FROM mr.job x WHERE x.queue = q AND x.seq = ANY (seqs) ORDER BY x.seq) j;
+  IF acked = fences AND found_seqs <> seqs THEN
+    expected := ARRAY(SELECT u.id FROM unnest(ids, seqs) u(id, seq) ORDER BY u.seq);
+  END IF;
+  IF (acked = fences AND found_ids = expected) IS NOT TRUE THEN
     -- Some are missing, or not of these fences.
-    SELECT array_agg(f.fence), array_agg(f.lease), array_agg(f.body), array_agg(f.tenant) INTO acked, leases, bodies, tenants
-      FROM unnest(acked, leases, bodies, tenants, found_ids) f(fence, lease, body, tenant, id) WHERE f.id = ids[array_position(fences, f.fence)];
+    SELECT array_agg(f.fence), array_agg(f.lease), array_agg(j.at), array_agg(f.tenant) INTO acked, leases, bodies, tenants
+      FROM unnest(acked, seqs, leases, tenants) f(fence, seq, lease, tenant)
+      CROSS JOIN LATERAL (SELECT x.id, x.ctid AS at FROM mr.job x WHERE x.queue = q AND x.seq = f.seq LIMIT 1) j
+      WHERE j.id = ids[array_position(fences, f.fence)];
   END IF;
   IF acked IS NULL THEN RETURN; END IF;
   DELETE FROM mr.lease l WHERE l.ctid = ANY (leases);
@@ -30,7 +41,12 @@ BEGIN
     DELETE FROM mr.lease l WHERE l.queue = q AND l.session = holder AND l.fence = ANY (acked);
   END IF;
   DELETE FROM mr.job j WHERE j.ctid = ANY (bodies);
-  SELECT array_agg(t.tenant), array_agg(t.n) INTO names, counts FROM (SELECT u AS tenant, -count(*) AS n FROM unnest(tenants) u GROUP BY u) t;
+  IF cardinality(array_remove(tenants, tenants[1])) = 0 THEN
+    names := tenants[1:1];
+    counts := ARRAY[-cardinality(tenants)::bigint];
+  ELSE
+    SELECT array_agg(t.tenant), array_agg(t.n) INTO names, counts FROM (SELECT u AS tenant, -count(*) AS n FROM unnest(tenants) u GROUP BY u) t;
+  END IF;
 END $$;
 
 -- Applies one settlement, if the session holds the job under this very fence.

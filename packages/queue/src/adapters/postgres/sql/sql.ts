@@ -4,7 +4,7 @@ export function sql(parts: TemplateStringsArray): string {
 }
 
 /** Version of the functions. Each has a schema of its own, so that two versions of the package work on one queue side by side. */
-export const functionsVersion = 1;
+export const functionsVersion = 2;
 
 /** Name of the schema that holds the functions. */
 export function functionsSchema(schema: string): string {
