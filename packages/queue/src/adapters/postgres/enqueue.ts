@@ -38,8 +38,16 @@ function extraOf(job: NewJob): object {
   };
 }
 
-/** Arguments of `fn.enqueue` that describe the jobs: shapes, ids, payloads, sizes, forms, special. All text, so that any driver sends them alike. */
-export function enqueueArguments(jobs: readonly NewJob[]): unknown[] {
+/** Stands between texts that do not contain it: JSON does not, unless a codec makes something else of it. */
+const separator = '\u001f';
+
+/** What of a request does not fit into a list of texts with a separator: then it goes as JSON. An empty text alone would be no text at all. */
+function isSeparable(texts: readonly string[]): boolean {
+  return texts.every((text) => text !== '' && !text.includes(separator));
+}
+
+/** The shapes of jobs, and for each job the number of its own. */
+function shapesOf(jobs: readonly NewJob[]): { readonly shapes: string; readonly forms: string } {
   const numbers = new Map<string, number>();
   const forms = jobs.map((job) => {
     const shape = shapeOf(job);
@@ -47,14 +55,31 @@ export function enqueueArguments(jobs: readonly NewJob[]): unknown[] {
     numbers.set(shape, number);
     return number;
   });
+  return { shapes: `[${[...numbers.keys()].join(',')}]`, forms: `{${forms.join(',')}}` };
+}
+
+/** Arguments of `fn.enqueue` that describe the jobs: shapes, separator, ids, payloads, sizes, forms, special. All text, so that any driver sends them alike. */
+export function enqueueArguments(jobs: readonly NewJob[], mayJoin = true): unknown[] {
+  const { shapes, forms } = shapesOf(jobs);
+  const ids = jobs.map(({ id }) => id);
+  const payloads = jobs.map(({ payload }) => payload);
+  const joins = mayJoin && isSeparable(ids) && isSeparable(payloads);
+  const list = (texts: readonly string[]): string => (joins ? texts.join(separator) : JSON.stringify(texts));
   return [
-    `[${[...numbers.keys()].join(',')}]`,
-    JSON.stringify(jobs.map(({ id }) => id)),
-    JSON.stringify(jobs.map(({ payload }) => payload)),
+    shapes,
+    joins ? separator : null,
+    list(ids),
+    list(payloads),
     `{${jobs.map(({ bytes }) => bytes).join(',')}}`,
-    `{${forms.join(',')}}`,
+    forms,
     jobs.some(isSpecial),
   ];
+}
+
+/** Arguments of `fn.enqueue_locked` that describe the jobs: shapes, ids, payloads, sizes, forms; lists are JSON. */
+export function lockedArguments(jobs: readonly NewJob[]): unknown[] {
+  const [shapes, , ids, payloads, sizes, forms] = enqueueArguments(jobs, false);
+  return [shapes, ids, payloads, sizes, forms];
 }
 
 type Told =

@@ -24,7 +24,7 @@ function typed(types: readonly string[]): string {
   return types.map((type, index) => `$${index + 1}::${/\[\]|jsonb/.test(type) ? `text::${type}` : type}`).join(', ');
 }
 
-const jobTypes = ['int', 'text', 'text', 'text', 'text', 'text', 'boolean', 'boolean'];
+const jobTypes = ['int', 'text', 'text', 'text', 'text', 'text', 'text', 'boolean', 'boolean'];
 
 /** The statements for a schema. `strict`: claims and acknowledgements wait for the disk, too. */
 export function statementsFor(schema: string, strict: boolean): Statements {

@@ -14,7 +14,7 @@ import { QueueClosedError } from '../../errors.ts';
 import { hintsOfControl } from '../engine/index.ts';
 import type { SqlClient } from './client.ts';
 import { control, lookingOn } from './control.ts';
-import { enqueueAnswers, enqueueArguments, enqueueChunk } from './enqueue.ts';
+import { enqueueAnswers, enqueueArguments, enqueueChunk, lockedArguments } from './enqueue.ts';
 import { exchangeAnswer, exchangeArguments } from './exchange.ts';
 import type { Hints } from './hints.ts';
 import { createResettler } from './resettle.ts';
@@ -99,7 +99,7 @@ export function openStorage(parts: StorageParts): QueueStorage {
   }
 
   async function fireSchedule({ jobs, ...move }: ControlInput<'fireSchedule'>): Promise<boolean> {
-    const values = [...enqueueArguments(jobs).slice(0, 5), JSON.stringify({ nextAt: null, ...move })];
+    const values = [...lockedArguments(jobs), JSON.stringify({ nextAt: null, ...move })];
     const { answers } = await run<Enqueued>(statements.fireSchedule, values);
     if (answers === 'false') return false;
     hints.tell('ready');

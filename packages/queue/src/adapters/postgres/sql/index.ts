@@ -11,6 +11,7 @@ import { finishFunctions } from './finish.ts';
 import { jobFunctions } from './jobs.ts';
 import { lookFunctions } from './look.ts';
 import { settleFunctions } from './settle.ts';
+import { storeFunctions } from './store.ts';
 import { sweepFunctions } from './sweep.ts';
 import { tables, vacuuming } from './tables.ts';
 import { tenantFunctions } from './tenants.ts';
@@ -30,6 +31,7 @@ export const functions: string = [
   finishFunctions,
   settleFunctions,
   dedupeFunctions,
+  storeFunctions,
   enqueueFunctions,
   absorbFunctions,
   sweepFunctions,

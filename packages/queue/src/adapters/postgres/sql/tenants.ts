@@ -83,6 +83,7 @@ DECLARE
   parked bigint;
 BEGIN
   IF cardinality(c.d_names) = 0 THEN RETURN c; END IF;
+  IF c.defaults = '{}' AND c.d_names[1] = ALL (c.d_names) AND fn.place_alone(c) THEN RETURN fn.forget_changes(c); END IF;
   INSERT INTO mr.tenant (queue, name, version)
     SELECT DISTINCT c.queue, n, c.version FROM unnest(c.d_names) n
     WHERE (SELECT true FROM mr.tenant t WHERE t.queue = c.queue AND t.name = n LIMIT 1) IS NULL;
@@ -133,6 +134,35 @@ BEGIN
   SELECT min(placed.parked_until) INTO parked FROM placed;
   c.due := least(c.due, parked);
   RETURN fn.forget_changes(c);
+END $$;
+
+-- As place(), for changes to one tenant that is known and has no limits: three steps instead of a plan of twenty. False: it is not such a one.
+CREATE FUNCTION fn.place_alone(c fn.call) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  t record;
+  d record;
+  head_priority int;
+BEGIN
+  SELECT x.ctid AS at, x.limits, x.paused, x.low_rank, x.low_turn INTO t
+    FROM mr.tenant x WHERE x.queue = c.queue AND x.name = c.d_names[1] ORDER BY x.version DESC LIMIT 1;
+  IF t.at IS NULL OR t.limits IS NOT NULL OR t.paused THEN RETURN false; END IF;
+  SELECT sum(u.readies) AS readies, sum(u.delays) AS delays, sum(u.leases) AS leases, sum(u.sizes) AS sizes, min(u.low) AS low INTO d
+    FROM unnest(c.d_ready, c.d_delayed, c.d_leased, c.d_bytes, c.d_low) AS u(readies, delays, leases, sizes, low);
+  IF d.low <= t.low_rank THEN
+    t.low_rank := d.low;
+    t.low_turn := 0;
+  END IF;
+  SELECT r.priority INTO head_priority FROM mr.ready r
+    WHERE r.queue = c.queue AND r.tenant = c.d_names[1] AND (r.rank, r.turn) >= (t.low_rank, t.low_turn) ORDER BY r.rank, r.turn LIMIT 1;
+  UPDATE mr.tenant x SET
+      version = c.version + 1,
+      ready = x.ready + d.readies, delayed = x.delayed + d.delays, leased = x.leased + d.leases, bytes = x.bytes + d.sizes,
+      low_rank = t.low_rank, low_turn = t.low_turn,
+      since = CASE WHEN head_priority IS NOT NULL AND NOT x.ringed THEN c.now ELSE x.since END,
+      vtime = CASE WHEN head_priority IS NOT NULL AND NOT x.ringed THEN greatest(x.vtime, c.vclock) ELSE x.vtime END,
+      ringed = head_priority IS NOT NULL, head_class = coalesce(head_priority, x.head_class), head_rank = NULL, parked_until = NULL
+    WHERE x.ctid = t.at;
+  RETURN true;
 END $$;
 
 -- The first job of the next class below, from a class of a tenant.
