@@ -3,11 +3,13 @@ import { median } from '../redis/measure.ts';
 import { compare, type Result } from '../result.ts';
 import { openArena, takeTurns } from './arena.ts';
 
+/** Jobs for more than a second of each library's work, by their rates on the machine of the results. */
+const sizes = { one: 60_000, oneOfPeers: 2_000, bulk: 150_000 };
+
 /** Enqueueing one by one (100 calls in flight), and in bulk; against the better of the two peers. */
 export async function measureEnqueue(quick: boolean): Promise<Result[]> {
   await using arena = await openArena();
-  const [ours, theirs] = quick ? [20_000, 1_500] : [50_000, 4_000];
-  const bulk = quick ? 20_000 : 60_000;
+  const { one: ours, oneOfPeers: theirs, bulk } = sizes;
   const one = (who: Contender, count: number) => ({ count, work: () => who.enqueueOne(count, 100) });
   const many = (who: Contender) => ({ count: bulk, work: () => who.enqueueBulk(bulk) });
   const { millrace, graphile, pgBoss } = arena;
