@@ -20,11 +20,18 @@ DECLARE
   soonest bigint;
   special jsonb[];
   here pg_snapshot;
+  something boolean;
 BEGIN
   IF everything THEN
     later := '0';
     underway := '{}';
     c.absorbed_all := c.now;
+  ELSIF cardinality(underway) = 0 THEN
+    SELECT pg_current_snapshot(), EXISTS (SELECT FROM mr.arrival a WHERE a.queue = c.queue AND a.xid >= later) INTO here, something;
+    IF NOT something THEN
+      c.absorbed := here;
+      RETURN c;
+    END IF;
   END IF;
   WITH old AS (
     DELETE FROM mr.arrival a WHERE a.queue = c.queue AND a.xid = ANY (underway) AND a.xid < later RETURNING a.*

@@ -5,6 +5,9 @@ import { sql } from './sql.ts';
  * character that JSON has only escaped, the payloads of the claimed jobs as they are: quoting them would cost more than to find them.
  */
 export const exchangeFunctions: string = sql`
+CREATE FUNCTION fn.greatest_of(numbers int[]) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+$$ BEGIN RETURN (SELECT max(n) FROM unnest(numbers) n); END $$;
+
 -- Renews the session, or makes it. NULL when it is lost. What is written lasts a little longer than asked, so that busy workers write it seldom.
 CREATE FUNCTION fn.open_session(c fn.call, session_id text, begins boolean, lease bigint, lost int) RETURNS mr.session LANGUAGE plpgsql AS $$
 DECLARE
@@ -160,7 +163,7 @@ DECLARE
   schedules json := '[]';
   cancels json := '[]';
 BEGIN
-  s := fn.open_session(c, session_id, begins, lease, coalesce((SELECT max(x) FROM unnest(lost) x), 0));
+  s := fn.open_session(c, session_id, begins, lease, CASE WHEN lost = '{}' THEN 0 ELSE fn.greatest_of(lost) END);
   c := fn.absorb(c);
   IF s.id IS NULL THEN
     c := fn.place(fn.sweep(c, housekeeping));
