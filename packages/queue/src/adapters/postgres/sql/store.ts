@@ -1,19 +1,22 @@
 import { sql } from './sql.ts';
 
-/** Stores jobs that are ready, or delayed; `onConflict` says what becomes of an id that is known. */
+/**
+ * Stores jobs that are ready, or delayed; `onConflict` says what becomes of an id that is known. Shapes are found by their number in an array: each job
+ * may have one of its own (a traceparent makes it), and a join would look at all of them for each job.
+ */
 function insertFunction(name: string, onConflict: string): string {
   return (
     `
 CREATE FUNCTION fn.${name}(q int, at bigint, shapes jsonb, ids text[], payloads text[], sizes int[], forms int[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  parts fn.shape[] := ARRAY(SELECT s FROM jsonb_populate_recordset(NULL::fn.shape, shapes) s);
 BEGIN
-  WITH form AS MATERIALIZED (
-    SELECT row_number() OVER () AS number, s.* FROM jsonb_populate_recordset(NULL::fn.shape, shapes) s
-  ), given AS (
-    SELECT g.* FROM unnest(ids, payloads, sizes, forms) WITH ORDINALITY AS g(id, payload, bytes, form, place)
+  WITH given AS (
+    SELECT g.id, g.payload, g.bytes, parts[g.form] AS form
+      FROM unnest(ids, payloads, sizes, forms) WITH ORDINALITY AS g(id, payload, bytes, form, place) ORDER BY g.place OFFSET 0
   ), stored AS (
     INSERT INTO mr.job (queue, id, name, tenant, priority, max_attempts, cost, bytes, enqueued_at, ready_at, extra, payload)
-      SELECT q, given.id, form.n, form.t, form.p, form.a, form.c, given.bytes, at, at + form.d, form.x, given.payload
-      FROM given JOIN form ON form.number = given.form ORDER BY given.place
+      SELECT q, g.id, (g.form).n, (g.form).t, (g.form).p, (g.form).a, (g.form).c, g.bytes, at, at + (g.form).d, (g.form).x, g.payload FROM given g
       ${onConflict}` +
     sql`
     RETURNING seq, tenant, priority, cost, bytes, ready_at, extra
