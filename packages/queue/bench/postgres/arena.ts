@@ -86,6 +86,12 @@ export interface Trial {
   readonly work: () => Promise<void>;
 }
 
+/** A library that has stopped working has no rate; that of its other trials counts. */
+function noteFailure(error: unknown): Measured {
+  console.error(error);
+  return { rate: 0, cpu: Number.POSITIVE_INFINITY };
+}
+
 /** Runs the trials in turns, `rounds` times, each on empty tables; medians. */
 export async function takeTurns(arena: Arena, rounds: number, trials: readonly Trial[]): Promise<Measured[]> {
   const seen = trials.map(() => [] as Measured[]);
@@ -93,7 +99,7 @@ export async function takeTurns(arena: Arena, rounds: number, trials: readonly T
     for (const [index, { count, before, work }] of trials.entries()) {
       await arena.clear();
       await before?.();
-      seen[index]?.push(await arena.measure(count, work));
+      seen[index]?.push(await arena.measure(count, work).catch(noteFailure));
     }
   }
   return seen.map((all) => ({ rate: median(all.map(({ rate }) => rate)), cpu: median(all.map(({ cpu }) => cpu)) }));

@@ -5,6 +5,14 @@ import { type Contender, countdown, createLeavers, idlePause, inFlightOf, payloa
 
 const logger = new Logger(() => () => undefined);
 
+/** Milliseconds. Once it stood still for ever, with the 500 jobs of its local queue locked, and would have held up the bench. */
+const patience = { work: 30_000, end: 5_000 };
+
+/** Answers whether it came to its end in time. */
+async function inTime(ms: number, ending: Promise<unknown>): Promise<boolean> {
+  return Promise.race([ending.then(() => true), sleep(ms, false)]);
+}
+
 /** graphile-worker with the settings of its own performance test: a local queue of 500, completions in batches. */
 export async function graphile(url: string): Promise<Contender> {
   const pool = new pg.Pool({ connectionString: url, max: 20 });
@@ -41,8 +49,9 @@ export async function graphile(url: string): Promise<Contender> {
     process: async (count, { concurrency }) => {
       const { step, done } = countdown(count);
       const worker = work(concurrency, true, { work: async () => step() });
-      await done;
-      leavers.add(async () => worker.gracefulShutdown());
+      const ended = await inTime(patience.work, done);
+      leavers.add(() => inTime(patience.end, worker.gracefulShutdown()));
+      if (!ended) throw new Error('graphile-worker has stopped working.');
     },
     pickup: async (samples) => {
       const waits: number[] = [];
@@ -65,7 +74,7 @@ export async function graphile(url: string): Promise<Contender> {
     atRest: () => leavers.gone(),
     close: async () => {
       await utils.release();
-      await pool.end();
+      await inTime(patience.end, pool.end());
     },
   };
 }

@@ -58,6 +58,8 @@ export interface QueueStorage {
    * one where it is this process that works. @default 1
    */
   readonly exchangesAtOnce?: number;
+  /** How many jobs of concurrent callers a producer sends in one call at the most. More pays where a call costs the store much by itself. @default 500 */
+  readonly jobsPerCall?: number;
   /** Everything else. */
   control<Op extends ControlOperation>(operation: Op, input: ControlInput<Op>): Promise<ControlAnswer<Op>>;
   /**

@@ -17,7 +17,7 @@ export interface AloneOptions {
   readonly transaction?: unknown;
 }
 
-/** Most jobs in one call, and most calls at a time: more wait and travel together. */
+/** Most jobs in one call, unless the storage says otherwise, and most calls at a time: more wait and travel together. */
 const batchSize = 500;
 const maxCalls = 2;
 /** Fewer jobs than this travel together. */
@@ -52,6 +52,7 @@ export function createBatcher(
   let scheduled = false;
   /** How many calls at a time the storage is worth. */
   let atOnce = 1;
+  let most = batchSize;
 
   function schedule(): void {
     if (scheduled || calls >= maxCalls || waiting.length === 0) return;
@@ -66,10 +67,10 @@ export function createBatcher(
    * Callers that wait for their answers all wait for one call, and then all ask again: the store rests while they do. Two halves keep both at work.
    */
   function roomOf(): number {
-    if (atOnce === 1 || calls > 0) return batchSize;
+    if (atOnce === 1 || calls > 0) return most;
     let jobs = 0;
     for (const { jobs: some, sent } of waiting) jobs += some.length - sent;
-    return jobs < worthHalving ? batchSize : Math.min(batchSize, Math.ceil(jobs / 2));
+    return jobs < worthHalving ? most : Math.min(most, Math.ceil(jobs / 2));
   }
 
   async function flush(): Promise<void> {
@@ -93,6 +94,7 @@ export function createBatcher(
     try {
       const answers = await opened.call((storage) => {
         atOnce = storage.exchangesAtOnce ?? 1;
+        most = storage.jobsPerCall ?? batchSize;
         return storage.enqueue({ jobs, ...options });
       });
       if (instrumentation !== undefined) {

@@ -58,8 +58,8 @@ interface PgModule {
   };
 }
 
-/** Connections that an adapter opens from a URL: two producers' calls, one worker's, one of hints, one to spare. */
-const mostConnections = 5;
+/** Connections that an adapter opens from a URL: two producers' calls, two of a worker's, one of hints, one to spare. */
+const mostConnections = 6;
 
 /**
  * Opens a pool.

@@ -135,6 +135,7 @@ export function openStorage(parts: StorageParts): QueueStorage {
     control: carryOut,
     // The server works on the one while this process runs the jobs of the other.
     exchangesAtOnce: 2,
+    jobsPerCall: enqueueChunk,
     watch: hints.watch,
     ...(parts.keepAlive !== undefined && { keepAlive: parts.keepAlive }),
     close: async () => {

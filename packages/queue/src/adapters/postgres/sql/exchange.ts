@@ -192,7 +192,7 @@ BEGIN
   IF c.cancels > 0 THEN cancels := fn.cancel_requests(c, s); END IF;
   IF c.version % 64 = 0 THEN PERFORM fn.drop_idle(c); END IF;
   PERFORM fn.commit(c);
-  RETURN concat('[', answer || fn.told(c), ',', cancels, ',', schedules, ',', fn.tell_jobs(c.queue, c.fence, c.taken, c.tries));
+  RETURN concat('[', answer || fn.told(c), ',', cancels, ',', schedules, ',') || fn.tell_jobs(c.queue, c.fence, c.taken, c.tries);
 END $$;
 
 -- What is usual is left out.

@@ -21,13 +21,15 @@ BEGIN
       array_agg(b.max_attempts) AS most_attempts, array_agg(b.cost) AS costs, array_agg(b.enqueued_at) AS enqueued, array_agg(b.ready_at) AS ready,
       array_agg(octet_length(b.payload)) AS lengths, CASE WHEN count(b.extra) > 0 THEN array_agg(b.extra) END AS extras, string_agg(b.payload, '') AS payloads
     INTO j FROM (SELECT x.* FROM mr.job x WHERE x.queue = q AND x.seq = ANY (seqs) ORDER BY x.seq) b;
+  IF j.seqs IS NULL THEN RETURN 'null]'; END IF;
   IF j.seqs <> seqs THEN
     places := ARRAY(SELECT u.place - 1 FROM unnest(seqs) WITH ORDINALITY u(seq, place)
       WHERE cardinality(j.seqs) = cardinality(seqs) OR u.seq = ANY (j.seqs) ORDER BY u.seq);
   END IF;
+  -- Payloads are put on by the operator: concat() would make another text of them first.
   RETURN concat('[', last_fence - cardinality(seqs) + 1, ',', array_to_json(j.ids), ',', fn.column_of(j.names), ',', fn.column_of(j.tenants), ',',
     fn.column_of(j.priorities), ',', fn.column_of(attempts), ',', fn.column_of(j.most_attempts), ',', fn.column_of(j.costs), ',',
     fn.column_of(j.enqueued), ',', fn.column_of(j.ready), ',', array_to_json(j.lengths), ',', coalesce(array_to_json(j.extras), 'null'), ',',
-    coalesce(array_to_json(places), 'null'), ']]', chr(30), j.payloads);
+    coalesce(array_to_json(places), 'null'), ']]', chr(30)) || j.payloads;
 END $$;
 `;
