@@ -9,8 +9,8 @@ const logger = new Logger(() => () => undefined);
 const patience = { work: 30_000, end: 5_000 };
 
 /** Answers whether it came to its end in time. */
-async function inTime(ms: number, ending: Promise<unknown>): Promise<boolean> {
-  return Promise.race([ending.then(() => true), sleep(ms, false)]);
+async function inTime(ms: number, ending: unknown): Promise<boolean> {
+  return Promise.race([Promise.resolve(ending).then(() => true), sleep(ms, false)]);
 }
 
 /** graphile-worker with the settings of its own performance test: a local queue of 500, completions in batches. */

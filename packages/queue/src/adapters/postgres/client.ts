@@ -54,7 +54,12 @@ export interface OwnPool extends SqlPool {
 
 interface PgModule {
   readonly default: {
-    readonly Pool: new (options: object) => OwnPool & { on(event: 'error', listener: () => void): unknown };
+    readonly Pool: new (
+      options: object,
+    ) => OwnPool & {
+      on(event: 'error', listener: () => void): unknown;
+      on(event: 'connect', listener: (connection: Emitter) => void): unknown;
+    };
   };
 }
 
@@ -77,7 +82,9 @@ export async function openPool(url: string): Promise<OwnPool> {
     query_timeout: 60_000,
   });
   // Errors surface at the calls; an idle connection that breaks is replaced by the pool.
-  pool.on('error', () => undefined);
+  pool.on('error', nothing);
+  // The pool listens while a connection is idle; one that breaks right when it is lent would end the process.
+  pool.on('connect', (connection) => void connection.on?.('error', nothing));
   return pool;
 }
 
