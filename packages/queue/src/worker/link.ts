@@ -196,7 +196,11 @@ export function createLink(parts: LinkParts): Link {
   function claimOf(room: number): number {
     // What is settled makes room under limits, or lets another job start: it may be claimed in the same call.
     if (room <= 0 || !(promising || outbox.urgent)) return 0;
-    return Math.min(room, mostClaims, deep ? Math.ceil(parts.capacity() / 2) : room);
+    return Math.min(room, mostClaims, deep ? halfOfHeld() : room);
+  }
+
+  function halfOfHeld(): number {
+    return Math.ceil(parts.capacity() / 2);
   }
 
   function nextReason(now: number, room: number): number {
@@ -215,7 +219,8 @@ export function createLink(parts: LinkParts): Link {
   /** Answers whether the store has answered. */
   async function exchange(claim: number, end: boolean, leave: () => void): Promise<boolean> {
     const mine = session;
-    const parcel = outbox.take();
+    // Two calls that begin together share what is to be settled: their answers would come together, too, and the store would rest while both are worked on.
+    const parcel = outbox.take(deep && mostCalls > 1 && !end ? halfOfHeld() : mostSettlements);
     const sentAt = clock.monotonic();
     const request = makeRequest(mine, claim, end, parcel, sentAt);
     const hintsBefore = hints;

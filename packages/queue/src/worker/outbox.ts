@@ -38,8 +38,8 @@ export interface Outbox {
   settle(attempt: Attempt, settlement: Settlement): void;
   extend(attempt: Attempt, visibility: number): Promise<void>;
   progress(attempt: Attempt, value: string | undefined, logs: readonly string[]): void;
-  /** Takes everything out, up to the bound of one call. */
-  take(): Parcel;
+  /** Takes everything out, up to the bound of one call, and of settlements up to `most`. @default mostSettlements */
+  take(most?: number): Parcel;
   /** Puts a parcel back whose call failed. */
   putBack(parcel: Parcel): void;
   /** The session is lost: nothing of this is worth sending. Answers what was dropped. */
@@ -63,9 +63,9 @@ export function createOutbox(): Outbox {
       .map(([attempt, { value, logs }]) => ({ attempt, logs, ...(value !== undefined && { value }) }));
   }
 
-  /** The list itself, where it fits into one call. */
-  function takeSettlements(): OutgoingSettlement[] {
-    if (settle.length > mostSettlements) return settle.splice(0, mostSettlements);
+  /** The list itself, where it has no more than may be taken. */
+  function takeSettlements(most: number): OutgoingSettlement[] {
+    if (settle.length > most) return settle.splice(0, most);
     const taken = settle;
     settle = [];
     return taken;
@@ -91,8 +91,8 @@ export function createOutbox(): Outbox {
         extend.push({ attempt, visibility, resolve, reject });
       }),
     progress: addProgress,
-    take: () => ({
-      settle: takeSettlements(),
+    take: (most = mostSettlements) => ({
+      settle: takeSettlements(Math.min(most, mostSettlements)),
       extend: extend.splice(0, mostSettlements),
       progress: takeProgress(),
     }),

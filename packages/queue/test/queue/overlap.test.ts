@@ -74,6 +74,55 @@ describe('a worker with several exchanges under way', () => {
     expect(held.most).toBe(8);
   });
 
+  it('settles half in each of two calls that begin together', async () => {
+    const { adapter, gate } = gated(2);
+    await using queue = workQueue({}, { adapter });
+    await queue.enqueueMany(Array.from({ length: 200 }, (_, n) => ({ name: 'work' as const, payload: { n } })));
+    // Answers come in pairs, so that the handlers of both end together.
+    const pairs: (() => void)[] = [];
+    gate.exchange = async (request, pass) => {
+      const answer = await pass(request);
+      if (answer.more && request.call > 2 && !request.end) {
+        await new Promise<void>((resolve) => {
+          pairs.push(resolve);
+          if (pairs.length === 2) for (const go of pairs.splice(0)) go();
+          else setTimeout(resolve, 100);
+        });
+      }
+      return answer;
+    };
+    let done = 0;
+    queue.work(
+      {
+        work: async () => {
+          done += 1;
+        },
+      },
+      { concurrency: 8, prefetch: 0 },
+    );
+    await expect.poll(() => done, { timeout: 20_000 }).toBe(200);
+    expect(Math.max(...gate.sent.map(({ settle }) => settle.length))).toBe(4);
+  });
+
+  it('settles all that is left with the call that ends the session', async () => {
+    const { adapter, gate } = gated(2);
+    await using queue = workQueue({}, { adapter });
+    await queue.enqueueMany(Array.from({ length: 200 }, (_, n) => ({ name: 'work' as const, payload: { n } })));
+    const end = deferred();
+    let begun = 0;
+    const work = (): Promise<void> => {
+      begun += 1;
+      return begun > 100 ? end.promise : Promise.resolve();
+    };
+    const worker = queue.work({ work }, { concurrency: 8, prefetch: 0 });
+    await expect.poll(() => worker.health().running === 8 && gate.under === 0, { timeout: 20_000 }).toBe(true);
+    const drained = worker.drain();
+    end.resolve();
+    await drained;
+    expect(gate.sent.at(-1)).toMatchObject({ end: true, settle: { length: 8 } });
+    expect(await queue.inspect.counts()).toMatchObject({ leased: 0, ready: 200 - begun });
+  });
+
   it('offers to take jobs only when none are left: an offer that the next call takes back costs the store a search', async () => {
     const { adapter, gate } = gated(2, true);
     await using queue = workQueue({}, { adapter });
