@@ -15,7 +15,7 @@ import { createOpened, type Opened } from './opened.ts';
 import { createBatcher, notify } from './produce/batcher.ts';
 import { indexJobs, type JobMaker } from './produce/new-job.ts';
 import { createProducer, type Producer } from './produce/producer.ts';
-import type { CallOptions, EnqueueItem, Flow, Queue } from './queue.ts';
+import type { CallOptions, Enqueued, EnqueueItem, Flow, Queue, Rejected } from './queue.ts';
 import { waitForResult } from './results.ts';
 import { adapterFor } from './url.ts';
 import { createWorker } from './worker/create-worker.ts';
@@ -163,15 +163,16 @@ function openLater(options: QueueOptions<Jobs>, clock: Clock, random: () => numb
 
 function produceSide(producer: Producer): Pick<Queue, 'enqueue' | 'tryEnqueue' | 'enqueueMany' | 'enqueueFlow'> {
   return {
-    enqueue: async (name, payload, options) => {
-      const answer = await producer.tryEnqueue(name, payload, options);
-      if (answer.status === 'rejected') throw answer.error;
-      return answer;
-    },
+    enqueue: (name, payload, options) => producer.tryEnqueue(name, payload, options).then(orThrow),
     tryEnqueue: producer.tryEnqueue,
     enqueueMany: (items, options) => producer.enqueueMany(items as readonly EnqueueItem<Jobs>[], options),
     enqueueFlow: (flow, options) => producer.enqueueFlow(flow as Flow<Jobs>, options),
   };
+}
+
+function orThrow(answer: Enqueued | Rejected): Enqueued {
+  if (answer.status === 'rejected') throw answer.error;
+  return answer;
 }
 
 function steerSide(opened: Opened): Pick<Queue, 'cancel' | 'setPriority' | 'pause' | 'resume' | 'bulk'> {

@@ -138,7 +138,11 @@ function takePortions(waiting: Waiting[], size: number): Portion[] {
 function jobsOf(portions: readonly Portion[]): readonly NewJob[] {
   const [first] = portions;
   if (portions.length === 1 && first?.count === first?.of.jobs.length) return first?.of.jobs ?? [];
-  return portions.flatMap(({ of, from, count }) => of.jobs.slice(from, from + count));
+  const jobs: NewJob[] = [];
+  for (const { of, from, count } of portions) {
+    for (let index = from; index < from + count; index += 1) jobs.push(of.jobs[index] as NewJob);
+  }
+  return jobs;
 }
 
 /** Gives each caller its answers; who has them all is done. */

@@ -75,16 +75,18 @@ export function createProducer(parts: ProducerParts): Producer {
   }
 
   async function send(jobs: readonly NewJob[], transaction?: unknown): Promise<(Enqueued | Rejected)[]> {
-    const answers = await around(jobs, transaction === undefined ? undefined : { transaction });
+    const answers = await around(jobs, aloneIn(transaction));
     return answers.map((answer, index) => toAnswer(answer, jobs[index]?.tenant ?? ''));
   }
 
   return {
     tryEnqueue: async (name, payload, options) => {
-      const job = await makeJob(maker, name, payload, options);
+      // Waiting for what is there already, and a function more that waits, would cost each job as much as storing it.
+      const made = makeJob(maker, name, payload, options);
+      const job = made instanceof Promise ? await made : made;
       options?.signal?.throwIfAborted();
-      const [answer] = await send([job], options?.tx);
-      return answer as Enqueued | Rejected;
+      const [answer] = await around([job], aloneIn(options?.tx));
+      return toAnswer(answer as EnqueueAnswer, job.tenant);
     },
     enqueueMany: async (items, options) => {
       const jobs = await gather(items, (item) => makeJob(maker, item.name, item.payload, item));
@@ -101,6 +103,11 @@ export function createProducer(parts: ProducerParts): Producer {
       return toHandle(root.id);
     },
   };
+}
+
+/** Jobs that join a transaction do not travel with others. */
+function aloneIn(transaction: unknown): AloneOptions | undefined {
+  return transaction === undefined ? undefined : { transaction };
 }
 
 /** Parents before their children, as the contract of the adapters wants it. */

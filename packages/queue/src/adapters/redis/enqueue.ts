@@ -13,11 +13,16 @@ function specialOf(job: NewJob): string {
 }
 
 /** Numbers the kinds of jobs in a call: what the script must know of each job and most jobs of a call share. */
-function createKinds(): { readonly text: () => string; readonly numberOf: (job: NewJob, around: number) => number } {
+function createKinds(): {
+  readonly text: () => string;
+  readonly count: () => number;
+  readonly numberOf: (job: NewJob, around: number) => number;
+} {
   const numbers = new Map<string, number>();
   let text = '';
   return {
     text: () => text,
+    count: () => numbers.size,
     numberOf: (job, around) => {
       const kind = `${job.priority}\n${escapeField(job.tenant)}\n${around}\n${specialOf(job)}\n`;
       const known = numbers.get(kind);
@@ -32,16 +37,17 @@ function createKinds(): { readonly text: () => string; readonly numberOf: (job: 
 /** Arguments of the enqueue script; see lua/enqueue.ts. */
 export function enqueueArguments(jobs: readonly NewJob[], atomic: boolean, scheduleMove = ''): Argument[] {
   const kinds = createKinds();
-  let heads = '';
-  let bodies = '';
+  const args: Argument[] = [atomic ? 1 : 0, scheduleMove, '', ''];
+  let numbers = '';
   for (const job of jobs) {
     const payloadLength = Buffer.byteLength(job.payload);
     const front = encodeFront(job, payloadLength);
-    const length = Buffer.byteLength(front) + payloadLength;
-    heads += `${job.id}\n${kinds.numberOf(job, length - job.bytes)} ${length}\n`;
-    bodies += front + job.payload;
+    numbers += `${kinds.numberOf(job, Buffer.byteLength(front) + payloadLength - job.bytes)} `;
+    args.push(job.id, front + job.payload);
   }
-  return [atomic ? 1 : 0, scheduleMove, kinds.text(), heads, bodies];
+  args[2] = kinds.text();
+  args[3] = kinds.count() > 1 ? numbers : '';
+  return args;
 }
 
 type Reply =

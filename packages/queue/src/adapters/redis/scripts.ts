@@ -17,10 +17,12 @@ export async function runScript(
   key: string,
   args: readonly Argument[],
 ): Promise<unknown> {
+  // As one list, which ioredis flattens: a flow may have more arguments than a call in JavaScript can take.
+  const list = [args] as unknown as readonly Argument[];
   try {
-    return await client.evalsha(hashes.get(name) ?? '', 1, key, ...args);
+    return await client.evalsha(hashes.get(name) ?? '', 1, key, ...list);
   } catch (error) {
     if (!isMissingScript(error)) throw error;
-    return client.eval(scripts[name], 1, key, ...args);
+    return client.eval(scripts[name], 1, key, ...list);
   }
 }

@@ -1,10 +1,10 @@
 import { lua } from './lua.ts';
 
 /**
- * Stores jobs. ARGV: atomic, move of a schedule (JSON or empty), then the jobs in three texts (an argument each costs more than cutting them up):
+ * Stores jobs. ARGV: atomic, move of a schedule (JSON or empty), then
  * - kinds: of each its number, class, tenant, bytes that a body has besides the payload, what is special (JSON or empty), a line each;
- * - heads: of each job its id, a line end, number of its kind, a space, bytes of its body, a line end;
- * - bodies, without their numbers (see `jobs`).
+ * - of each job the number of its kind, a space each; nothing when all are of the first;
+ * - of each job its id, and its body without the number (see `jobs`). Each is an argument: cut out of one text, Lua would make each text twice.
  * Answers 1 when all were accepted, 0 when the schedule stands elsewhere, else per job 1, { id, replaced } or { scope, limit, retryAfter }.
  */
 export const enqueueHead: string = lua`
@@ -14,8 +14,8 @@ local session, callNumber, onlyClass, horizon
 local atomic = ARGV[1] == '1'
 local answers, ordinary = {}, true
 
--- Of each job: id, kind, bytes of the body. Arrays, since a table for each would cost more than the rest.
-local ids, kindOf, lengths = {}, {}, {}
+-- Of each job: id, kind, body without its number. Arrays, since a table for each would cost more than the rest.
+local ids, kindOf, rests = {}, {}, {}
 local kinds, tenantNames = {}, {}
 
 local function readKinds(text)
@@ -29,11 +29,14 @@ local function readKinds(text)
   end
 end
 
-local function readHeads(text)
-  local count_ = 0
-  for id, kind, length in string.gmatch(text, '([^\n]+)\n(%d+) (%d+)\n') do
-    count_ = count_ + 1
-    ids[count_], kindOf[count_], lengths[count_] = id, kinds[kind], tonumber(length)
+local HEAD = 4
+
+local function readJobs(text)
+  local count_ = (#ARGV - HEAD) / 2
+  local same, nextNumber_ = text == '' and kinds['0'], string.gmatch(text, '%d+')
+  for i = 1, count_ do
+    local at = HEAD + i * 2
+    ids[i], rests[i], kindOf[i] = ARGV[at - 1], ARGV[at], same or kinds[nextNumber_()]
   end
 end
 
@@ -54,7 +57,7 @@ end
 local function rejectAll()
   local sums, total = {}, 0
   for i, kind in ipairs(kindOf) do
-    local sum, bytes = sums[kind.name] or { 0, 0 }, lengths[i] - kind.around
+    local sum, bytes = sums[kind.name] or { 0, 0 }, #rests[i] - kind.around
     sums[kind.name] = { sum[1] + 1, sum[2] + bytes }
     total = total + bytes
   end
@@ -81,7 +84,8 @@ local function readKnown()
 end
 
 local function bodyOf(rest)
-  Q.number = nextNumber(Q.number)
+  local following = Q.number + SHARDS
+  Q.number = following > micros and following or nextNumber(Q.number)
   local front, last = encodeNumber(Q.number)
   return front .. last .. rest
 end
@@ -145,14 +149,12 @@ local function enqueueOne(id, kind, bytes, rest)
   return answer
 end
 
-local function enqueueAll(text, refusedAll)
-  local at = 1
+local function enqueueAll(refusedAll)
   for i, id in ipairs(ids) do
-    local kind, length = kindOf[i], lengths[i]
-    local answer = refusedAll or enqueueOne(id, kind, length - kind.around, string.sub(text, at, at + length - 1))
+    local kind, rest = kindOf[i], rests[i]
+    local answer = refusedAll or enqueueOne(id, kind, #rest - kind.around, rest)
     if answer ~= 1 then ordinary = false end
     answers[i] = answer
-    at = at + length
   end
   flushPlain()
 end
@@ -162,12 +164,12 @@ local move = ARGV[2] ~= '' and cjson.decode(ARGV[2])
 local schedule = move and rare().standingAt(move)
 if move and not schedule then return 0 end
 readKinds(ARGV[3])
-readHeads(ARGV[4])
+readJobs(ARGV[4])
 loadTenants(tenantNames)
 readKnown()
 local refusedAll = atomic and #ids > 0 and rejectAll()
 if schedule and not refusedAll then rare().moveSchedule(schedule, move) end
-enqueueAll(ARGV[5], refusedAll)
+enqueueAll(refusedAll)
 if Q.offers[1] and hints.ready and not session then handOff() end
 save()
 if ordinary then return 1 end
