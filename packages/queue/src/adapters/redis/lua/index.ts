@@ -24,7 +24,7 @@ import { sweep } from './sweep.ts';
 import { tenantRows } from './tenants.ts';
 
 /** Version of keys and bodies. A script refuses a queue of another one, so that old and new workers never mix their writes. */
-export const layout = 2;
+export const layout = 3;
 
 const core = [queueState, tenantRows, limits, readyLines];
 const ofJobs = [jobs, finish];

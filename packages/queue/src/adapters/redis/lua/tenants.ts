@@ -10,15 +10,26 @@ local tenants = {}
 local function keepTenant(name, known, ready, delayed, leased, waitingBytes, vtime, tat, spent, window, paused, limits, held, idle)
   tenants[name] = {
     name = name, known = known, ready = ready, delayed = delayed, leased = leased, waitingBytes = waitingBytes,
-    vtime = vtime, tat = tat, spent = spent, window = window, paused = paused, limits = limits, held = held, idle = idle,
+    vtime = vtime, tat = tat or 0, spent = spent or 0, window = window or 0,
+    paused = paused or false, limits = limits or false, held = held or false, idle = idle or false,
   }
   return tenants[name]
 end
 
--- Without the sign at its head, which says that 12 values follow, a row is read as values. As an array it would cost five times as much.
+-- A row is read as values, not as an array of them, which would cost five times as much; of most tenants it has five.
 local function readTenant(name, packed)
-  if packed then return keepTenant(name, true, cmsgpack.unpack(string.sub(packed, 2))) end
-  return keepTenant(name, false, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, false)
+  if packed then return keepTenant(name, true, cmsgpack.unpack(packed)) end
+  return keepTenant(name, false, 0, 0, 0, 0, 0)
+end
+
+local function packTenant(tenant)
+  local ready, delayed, leased, waitingBytes, vtime = tenant.ready, tenant.delayed, tenant.leased, tenant.waitingBytes, tenant.vtime
+  if tenant.tat == 0 and tenant.spent == 0 and not (tenant.paused or tenant.limits or tenant.held or tenant.idle) then
+    return cmsgpack.pack(ready, delayed, leased, waitingBytes, vtime)
+  end
+  return cmsgpack.pack(
+    ready, delayed, leased, waitingBytes, vtime, tenant.tat, tenant.spent, tenant.window, tenant.paused, tenant.limits, tenant.held, tenant.idle
+  )
 end
 
 local function tenantOf(name)
@@ -71,11 +82,7 @@ local function saveTenant(tenant, out)
     out.names[#out.names + 1] = tenant.name
   end
   out.rows[#out.rows + 1] = tenant.name
-  out.rows[#out.rows + 1] = cmsgpack.pack({
-    tenant.ready, tenant.delayed, tenant.leased, tenant.waitingBytes,
-    tenant.vtime, tenant.tat, tenant.spent, tenant.window,
-    tenant.paused, tenant.limits, tenant.held, tenant.idle,
-  })
+  out.rows[#out.rows + 1] = packTenant(tenant)
 end
 
 local function saveTenants()
