@@ -6,7 +6,7 @@ import { scripts } from './lua/index.ts';
 import type { RedisSettings } from './options.ts';
 
 /** `data`: ioredis (path), url, options, script, prefixes (of the shards). */
-const storePart = `
+export const storePart: string = `
 let client;
 function connect() {
   const { Redis } = require(data.ioredis);
