@@ -40,7 +40,7 @@ export const depthBench: Bench = {
   metrics: ['redis.depth.1m'],
   run: async ({ quick }) => {
     await using arena = await openArena();
-    const count = quick ? 15_000 : 40_000;
+    const count = quick ? 60_000 : 120_000;
     const shallow = await costAtDepth(arena, count + 1_000, count);
     const deep = await costAtDepth(arena, 1_000_000, count);
     const shallowAgain = await costAtDepth(arena, count + 1_000, count);
