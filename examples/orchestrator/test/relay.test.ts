@@ -1,6 +1,7 @@
 import { type NatsServer, type RedisServer, startNats, startProxy, startRedis, waitFor } from '@millrace/test-support';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRelay } from '../src/relay/open.ts';
 import type { Hint, Relay } from '../src/relay/relay.ts';
@@ -17,7 +18,7 @@ const urlOf = (name: string): string => ({ redis, nats })[name]?.url ?? name;
 
 function hear(relay: Relay): { readonly hints: Hint[]; readonly stop: () => void } {
   const hints: Hint[] = [];
-  return { hints, stop: relay.subscribe((hint) => hints.push(hint)) };
+  return { hints, stop: relay.subscribe(['run', 'cancel'], (hint) => hints.push(hint)) };
 }
 
 describe.each(['memory:', 'redis', 'nats'])('the relay %s', (name) => {
@@ -36,6 +37,20 @@ describe.each(['memory:', 'redis', 'nats'])('the relay %s', (name) => {
     expect(two.hints.filter((hint) => hint.kind === 'cancel')).toEqual([]);
     expect(before).toBeGreaterThan(0);
   });
+});
+
+test('redis sends a process only the kinds of hints that it listens to', async () => {
+  await using relay = await openRelay(redis.url, () => {});
+  const heard: Hint[] = [];
+  relay.subscribe(['drain'], (hint) => heard.push(hint));
+  const client = new Redis(redis.url);
+  const subscribersOf = (kind: string) => client.pubsub('NUMSUB', `millrace:hints:${kind}`);
+  await waitFor(async () => (await subscribersOf('drain'))[1] === 1);
+  expect(await subscribersOf('run')).toEqual(['millrace:hints:run', 0]);
+  relay.publish({ kind: 'run', runId: 'a' });
+  relay.publish({ kind: 'drain', runId: 'b' });
+  expect(heard).toEqual([{ kind: 'drain', runId: 'b' }]);
+  client.disconnect();
 });
 
 describe.each(['redis', 'nats'])('%s', (name) => {

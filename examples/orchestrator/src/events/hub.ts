@@ -111,7 +111,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
       }
     }
   };
-  const unsubscribe = options.relay.subscribe(({ runId }) => {
+  const unsubscribe = options.relay.subscribe(['run', 'cancel'], ({ runId }) => {
     const audience = audiences.get(runId);
     if (audience) wake(audience);
   });

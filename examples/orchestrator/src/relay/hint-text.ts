@@ -19,8 +19,3 @@ export function parseHint(text: string): Hint | undefined {
   const [kind, runId = ''] = text.split(' ');
   return kinds.includes(kind) ? { kind: kind as Hint['kind'], runId } : undefined;
 }
-
-/** Calls every listener; what comes back over the relay wakes this process a second time, which is harmless. */
-export function tell(listeners: ReadonlySet<(hint: Hint) => void>, hint: Hint): void {
-  for (const listener of listeners) listener(hint);
-}

@@ -1,16 +1,12 @@
-import type { Hint, Relay } from './relay.ts';
+import { createListeners } from './listeners.ts';
+import type { Relay } from './relay.ts';
 
 /** Hints within one process. Other processes on the same data see changes by polling. */
 export function memoryRelay(): Relay {
-  const listeners = new Set<(hint: Hint) => void>();
+  const listeners = createListeners();
   return {
-    publish(hint) {
-      for (const listener of listeners) listener(hint);
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    publish: listeners.tell,
+    subscribe: listeners.subscribe,
     async [Symbol.asyncDispose]() {
       listeners.clear();
     },

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { connect, type NatsConnection, nanos } from '@nats-io/transport-node';
-import { formatHint, parseHint, tell } from './hint-text.ts';
-import type { Hint, Relay } from './relay.ts';
+import { formatHint, parseHint } from './hint-text.ts';
+import { createListeners, type Listeners } from './listeners.ts';
+import type { Relay } from './relay.ts';
 
 const stream = 'millrace-hints';
 const subject = 'millrace.hints';
@@ -24,7 +25,7 @@ interface Place {
  * connection hears afterwards what was told in the meantime. NATS being away costs nothing but speed, as with Redis.
  */
 export function natsRelay(url: string, onError: (error: unknown) => void): Relay {
-  const listeners = new Set<(hint: Hint) => void>();
+  const listeners = createListeners();
   const closing = new AbortController();
   const place: Place = { stream: undefined, heard: 0 };
   let connection: NatsConnection | undefined;
@@ -42,7 +43,7 @@ export function natsRelay(url: string, onError: (error: unknown) => void): Relay
   })();
   return {
     publish(hint) {
-      tell(listeners, hint);
+      listeners.tell(hint);
       if (hint.kind === 'outbox') return;
       try {
         connection?.publish(subject, formatHint(hint));
@@ -50,10 +51,7 @@ export function natsRelay(url: string, onError: (error: unknown) => void): Relay
         onError(error);
       }
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: listeners.subscribe,
     async [Symbol.asyncDispose]() {
       listeners.clear();
       closing.abort();
@@ -82,7 +80,7 @@ async function connectTo(url: string, signal: AbortSignal): Promise<NatsConnecti
 async function listen(
   connection: NatsConnection,
   place: Place,
-  listeners: ReadonlySet<(hint: Hint) => void>,
+  listeners: Listeners,
 ): Promise<void> {
   await findPlace(connection, place);
   const consumer = await jetstream(connection).consumers.get(stream, { opt_start_seq: place.heard + 1 });
@@ -95,7 +93,7 @@ async function listen(
   for await (const message of messages) {
     place.heard = message.seq;
     const hint = parseHint(message.string());
-    if (hint) tell(listeners, hint);
+    if (hint) listeners.tell(hint);
   }
 }
 

@@ -60,9 +60,7 @@ export function startCi(parts: CiParts): Role {
     const { sweepInterval: interval } = config.ci;
     loops.push(createSweep({ db: ciTables(db), log: hookLog, interval, onError }));
   }
-  const unsubscribe = relay.subscribe((hint) => {
-    if (hint.kind === 'webhook') consumer.wake();
-  });
+  const unsubscribe = relay.subscribe(['webhook'], consumer.wake);
   return {
     name: 'ci',
     async stop() {

@@ -69,9 +69,7 @@ export async function startWorker(parts: WorkerParts): Promise<Role> {
     onError: parts.onError,
     turn: async () => executor.sweep?.(await livingWorkers(db)),
   });
-  const unsubscribe = parts.relay.subscribe((hint) => {
-    if (hint.kind === 'drain') heartbeat.wake();
-  });
+  const unsubscribe = parts.relay.subscribe(['drain'], heartbeat.wake);
   return {
     name: 'worker',
     async stop() {

@@ -44,9 +44,7 @@ export function createOutboxRelay(options: OutboxRelayOptions): Loop {
       while (moved === batchSize) moved = await relayBatch(options);
     },
   });
-  const unsubscribe = options.relay.subscribe((hint) => {
-    if (hint.kind === 'outbox') loop.wake();
-  });
+  const unsubscribe = options.relay.subscribe(['outbox'], loop.wake);
   return {
     wake: loop.wake,
     async stop() {

@@ -33,8 +33,8 @@ export function createCancellations(options: CancellationsOptions): Cancellation
       }
     },
   });
-  const unsubscribe = options.relay.subscribe((hint) => {
-    if (hint.kind === 'cancel' && held.has(hint.runId)) loop.wake();
+  const unsubscribe = options.relay.subscribe(['cancel'], ({ runId }) => {
+    if (held.has(runId)) loop.wake();
   });
   return {
     watch(runId) {

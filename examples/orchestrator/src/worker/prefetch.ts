@@ -23,9 +23,7 @@ export function prefetchOnPush({ db, relay, workspaces, onError }: PrefetchOptio
     await workspaces.hint(repo.url);
     await workspaces.prefetch(repo.url);
   };
-  return relay.subscribe((hint) => {
-    if (hint.kind === 'push') prefetch(hint.runId).catch(onError);
-  });
+  return relay.subscribe(['push'], ({ runId }) => void prefetch(runId).catch(onError));
 }
 
 /** The manager names mirrors by the address without what does not change its meaning. */
