@@ -9,7 +9,8 @@ import { createLogWriter, type LogWriter } from '../src/logs/writer.ts';
 import { openRelay } from '../src/relay/open.ts';
 import type { Relay } from '../src/relay/relay.ts';
 import { createRun } from '../src/runs/create.ts';
-import { moveRun, takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
+import { moveRun } from '../src/runs/transition.ts';
 import { type Bench, type BenchOptions, percentile, type Result, rounded } from './result.ts';
 import { ours, type Program, type Stores, startProgram, startStores } from './systems.ts';
 

@@ -10,7 +10,8 @@ import { readLogChunks } from '../src/logs/reader.ts';
 import { createLogWriter } from '../src/logs/writer.ts';
 import { directoryStore } from '../src/objects/directory.ts';
 import type { ObjectStore } from '../src/objects/store.ts';
-import { moveRun, takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
+import { moveRun } from '../src/runs/transition.ts';
 import { submit, testDatabase } from './support/database.ts';
 
 let database: Awaited<ReturnType<typeof testDatabase>>;

@@ -8,7 +8,7 @@ import { createLogWriter } from '../src/logs/writer.ts';
 import { directoryStore } from '../src/objects/directory.ts';
 import { memoryRelay } from '../src/relay/memory.ts';
 import type { Relay } from '../src/relay/relay.ts';
-import { takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
 import { submit, testDatabase } from './support/database.ts';
 
 let database: Awaited<ReturnType<typeof testDatabase>>;

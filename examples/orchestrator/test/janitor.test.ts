@@ -7,7 +7,8 @@ import { recoverLostRuns, resumeParkedRuns } from '../src/roles/janitor.ts';
 import { createOutboxRelay, type Dispatch } from '../src/runs/outbox.ts';
 import { enqueueDispatch, jobIdOf, openRunQueue, type RunQueue } from '../src/runs/queue.ts';
 import { getRun } from '../src/runs/store.ts';
-import { type Hold, moveRun, takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
+import { type Hold, moveRun } from '../src/runs/transition.ts';
 import { submit, testDatabase } from './support/database.ts';
 
 let database: OpenDatabase;

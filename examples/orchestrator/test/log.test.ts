@@ -4,7 +4,8 @@ import { readLogChunks } from '../src/logs/reader.ts';
 import { createLogWriter } from '../src/logs/writer.ts';
 import { directoryStore } from '../src/objects/directory.ts';
 import { RunFencedError } from '../src/runs/errors.ts';
-import { type Hold, takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
+import type { Hold } from '../src/runs/transition.ts';
 import { submit, testDatabase } from './support/database.ts';
 
 let database: OpenDatabase;

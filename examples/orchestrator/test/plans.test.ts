@@ -14,7 +14,7 @@ import { endOverdueRuns, recoverLostRuns, resumeParkedRuns } from '../src/roles/
 import { isWaitedFor, settleCheckedRuns } from '../src/runs/checked.ts';
 import { createOutboxRelay } from '../src/runs/outbox.ts';
 import { getRun, listRuns, requestCancel, runEventsAfter } from '../src/runs/store.ts';
-import { takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
 import { findSession } from '../src/sessions/kept.ts';
 import { listMessages, listTasks } from '../src/tasks/tasks.ts';
 import { hasRoom } from '../src/tenants/quota.ts';

@@ -5,7 +5,7 @@ import type { SubmissionKey } from '../src/http/submissions.ts';
 import { newId } from '../src/ids.ts';
 import { createRun } from '../src/runs/create.ts';
 import { openSubmissions } from '../src/runs/submissions.ts';
-import { takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
 import { someRun, testDatabase } from './support/database.ts';
 
 let server: Awaited<ReturnType<typeof testDatabase>>;

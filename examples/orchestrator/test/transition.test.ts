@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpenDatabase } from '../src/db/open.ts';
 import { RunCancelledError, RunFencedError } from '../src/runs/errors.ts';
 import { getRun, requestCancel, runEventsAfter } from '../src/runs/store.ts';
-import { applyMove, type Hold, moveRun, takeRun } from '../src/runs/transition.ts';
+import { takeRun } from '../src/runs/take.ts';
+import { applyMove, type Hold, moveRun } from '../src/runs/transition.ts';
 import { submit, testDatabase } from './support/database.ts';
 
 let database: OpenDatabase;
@@ -51,6 +52,15 @@ describe('takeRun', () => {
     expect(await takeRun(database.db, holdOf(id, 4))).toBeUndefined();
     expect(await takeRun(database.db, holdOf(id, 5))).toBeUndefined();
     expect(await takeRun(database.db, holdOf(id, 9, 2))).toBeUndefined();
+  });
+
+  test('tells what the run was before, and whether any delivery has had it', async () => {
+    const id = await submit(database);
+    const [first, again] = [await takeRun(database.db, holdOf(id, 1)), await takeRun(database.db, holdOf(id, 2))];
+    expect(first).toMatchObject({ state_before: 'queued', is_new: true, repo_url: expect.stringContaining('://') });
+    expect(again).toMatchObject({ state_before: 'admitted', is_new: false });
+    await moveRun(database.db, holdOf(id, 2), { from: 'admitted', to: 'queued', redispatch: true });
+    expect(await takeRun(database.db, holdOf(id, 1, 2))).toMatchObject({ state_before: 'queued', is_new: false });
   });
 
   test('a run with a commit goes on from where it is', async () => {

@@ -13,6 +13,8 @@ const chunkBytes = 64 * 1024;
 export interface LogWriterOptions {
   readonly db: Kysely<Database>;
   readonly hold: Hold;
+  /** Nobody has written lines of this run before. @default false */
+  readonly isNew?: boolean;
   /** Bytes of text one run may write; what comes after is dropped, and one line says so. */
   readonly maxBytes: number;
   /** Called after each chunk that was stored. */
@@ -33,7 +35,7 @@ export interface LogWriter {
 /** Opens the log of a run where its last line left off. Take the run first: only then can nobody else add lines. */
 export async function createLogWriter(options: LogWriterOptions): Promise<LogWriter> {
   const { maxBytes } = options;
-  let { lastSeq, bytes } = await position(options);
+  let { lastSeq, bytes } = options.isNew ? { lastSeq: 0, bytes: 0 } : await position(options);
   let pending: StoredLine[] = [];
   let pendingBytes = 0;
   let timer: NodeJS.Timeout | undefined;

@@ -77,11 +77,7 @@ async function connectTo(url: string, signal: AbortSignal): Promise<NatsConnecti
 }
 
 /** Hears hints until the stream is gone (a server that kept it in memory began anew), its consumer is, or the connection is closed. */
-async function listen(
-  connection: NatsConnection,
-  place: Place,
-  listeners: Listeners,
-): Promise<void> {
+async function listen(connection: NatsConnection, place: Place, listeners: Listeners): Promise<void> {
   await findPlace(connection, place);
   const consumer = await jetstream(connection).consumers.get(stream, { opt_start_seq: place.heard + 1 });
   const messages = await consumer.consume({

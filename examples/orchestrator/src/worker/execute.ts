@@ -1,7 +1,8 @@
 import type { Workspace } from '@millrace/workspace';
 import type { RunRow } from '../db/schema.ts';
 import { RunFailure } from '../runs/errors.ts';
-import { type Hold, takeRun } from '../runs/transition.ts';
+import { takeRun } from '../runs/take.ts';
+import type { Hold } from '../runs/transition.ts';
 import { collect } from './collect.ts';
 import type { WorkerContext } from './context.ts';
 import { settleFailure } from './failure.ts';

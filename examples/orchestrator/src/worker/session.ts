@@ -1,8 +1,8 @@
-import { type Kysely, sql, type Updateable } from 'kysely';
-import { prepared } from '../db/prepared.ts';
+import type { Kysely, Updateable } from 'kysely';
 import type { Database, RunRow, RunsTable } from '../db/schema.ts';
 import { createLogWriter, type LogWriter } from '../logs/writer.ts';
 import { isTerminal, type RunState } from '../runs/states.ts';
+import type { TakenRun } from '../runs/take.ts';
 import { type Hold, moveRun } from '../runs/transition.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -29,20 +29,19 @@ export interface RunSession {
 export async function openSession(
   context: WorkerContext,
   hold: Hold,
-  taken: RunRow,
+  taken: TakenRun,
   signal: AbortSignal,
 ): Promise<RunSession> {
-  let run = taken;
+  let run: RunRow = taken;
   const announce = (): void => context.relay.publish({ kind: 'run', runId: hold.runId });
   const { db } = context;
-  const byId = db.selectFrom('repos').select('url').where('id', '=', run.repo_id);
-  const repo = await byId.modifyEnd(sql.raw(prepared)).executeTakeFirstOrThrow();
-  const log = await createLogWriter({ db, hold, maxBytes: context.config.runLogBytes, onStored: announce });
+  const maxBytes = context.config.runLogBytes;
+  const log = await createLogWriter({ db, hold, maxBytes, isNew: taken.is_new, onStored: announce });
   context.onState(run, run.attempt === 1 ? 'queued' : run.state);
   announce();
   return {
     hold,
-    repoUrl: repo.url,
+    repoUrl: taken.repo_url,
     log,
     signal,
     get run() {

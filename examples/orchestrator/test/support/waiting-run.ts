@@ -2,7 +2,8 @@ import { beginWaiting } from '../../src/ci/await-checks.ts';
 import type { OpenDatabase } from '../../src/db/open.ts';
 import type { NewRun } from '../../src/runs/create.ts';
 import { getRun } from '../../src/runs/store.ts';
-import { type Hold, moveRun, takeRun } from '../../src/runs/transition.ts';
+import { takeRun } from '../../src/runs/take.ts';
+import { type Hold, moveRun } from '../../src/runs/transition.ts';
 import { submit } from './database.ts';
 
 /** A commit of a repository at a forge. */
