@@ -7,7 +7,7 @@ import { DisposedError, InvalidOptionError, RefusedByPolicyError } from './error
 import { withDiskFull } from './files/disk-full.ts';
 import { beat, HEARTBEAT_MS, heartbeatFile, newOwner } from './files/owner.ts';
 import { createRemovals } from './files/removals.ts';
-import { hostEnvironment, hostSettings, settingsFile } from './git/environment.ts';
+import { fileSettings, hostEnvironment, hostSettings, settingsFile } from './git/environment.ts';
 import { type GitProbe, probeGit } from './git/probe.ts';
 import { resolveRemote } from './git/remote.ts';
 import { createGit } from './git/run.ts';
@@ -110,7 +110,7 @@ function keepBeating(services: Services): () => Promise<void> {
 async function start(services: Services, options: WorkspaceManagerOptions): Promise<Started> {
   const { root, log } = services;
   await makeRoot(root);
-  await writeFile(root.gitConfig, settingsFile(hostSettings(services)));
+  await writeFile(root.gitConfig, settingsFile(fileSettings(services)));
   await beat(root.owners, services.owner);
   const git = await probeGit(services);
   if (git.unsafe.length > 0 && options.allowUnsafeGit !== true) {

@@ -187,12 +187,16 @@ function pushTarget(
 export function liveWorkspace(parts: LiveWorkspaceParts): Workspace {
   const { context, lease, branch, stats, identity } = parts;
   const inLine = line();
+  let host: HostRepository | undefined;
   let removal: Promise<void> | undefined;
   const onHost = <T>(work: (host: HostRepository) => Promise<T>): Promise<T> =>
     inLine(async () => {
       if (removal !== undefined)
         throw new DisposedError(`Workspace ${lease.leaseId} was disposed; check out a new one`);
-      return await withDiskFull(async () => await work(await openHostRepository(context)));
+      return await withDiskFull(async () => {
+        host ??= await openHostRepository(context);
+        return await work(host);
+      });
     });
   const rulesOf = (rules: PublishRules | undefined): ReturnType<typeof resolveRules> =>
     resolveRules(context.services.rules, rules);

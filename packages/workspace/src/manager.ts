@@ -104,8 +104,9 @@ export interface WorkspaceManagerOptions {
   /** How old the mirror's knowledge of a branch may be before a checkout asks the remote; a commit id needs no question. @default 0 */
   readonly maxAge?: Duration;
   /**
-   * Least time between the beginnings of two questions to a remote about one ref. Checkouts that come in between wait
-   * for the second question and share its answer, so that many at once do not ask once each. @default 0
+   * Least time between the beginnings of two questions to a remote about one ref, or three times what the last answer
+   * took, where that is less. Checkouts that come in between wait for the second question and share its answer, so that
+   * many at once do not ask once each. @default 0
    */
   readonly askInterval?: Duration;
   /** Write symbolic links of the repository as links (`true`) or as small text files (`false`). @default true */

@@ -7,8 +7,8 @@ import { fixture, git } from './support/fixture.ts';
 
 const http = { allowedProtocols: ['http', 'file'] as const };
 
-/** A manager whose time stands still, what it asked of the remote, and how long it waits for what. */
-function paced(it: ReturnType<typeof fixture>) {
+/** A manager whose time stands still but for so many milliseconds per question, what it asked of the remote, and how long it waits for what. */
+function paced(it: ReturnType<typeof fixture>, took = 20_000) {
   const [asked, waits]: [string[], number[]] = [[], []];
   const manual = manualClock();
   const setTimeout = (run: () => void, ms: number): unknown => {
@@ -19,7 +19,11 @@ function paced(it: ReturnType<typeof fixture>) {
     asked.push(shared ? 'shared' : kind);
   };
   const clock = { ...manual, setTimeout };
-  const manager = it.manager({ clock, askInterval: '1m', instrumentation: { onFetched } });
+  const aroundFetch = async <T>(work: () => Promise<T>, { kind }: { readonly kind: string }): Promise<T> => {
+    if (kind === 'probe') await manual.advance(took);
+    return await work();
+  };
+  const manager = it.manager({ clock, askInterval: '1m', instrumentation: { onFetched, aroundFetch } });
   return { manager, asked, clock, waitsFor: (ms: number) => waitFor(() => waits.includes(ms)) };
 }
 
@@ -85,12 +89,22 @@ test('checkouts that come within askInterval of a question wait, and share the n
   await clock.advance(1000);
   const newer = it.push({ 'n.txt': 'n\n' });
   const waiting = [1, 2, 3].map(() => manager.checkout({ repo: it.origin, ref: 'main' }));
-  await waitsFor(59_000);
+  await waitsFor(39_000);
   expect(asked).toEqual([]);
-  await clock.advance(59_000);
+  await clock.advance(39_000);
   const bases = (await Promise.all(waiting)).map(({ base }) => base);
   expect(bases).toEqual([newer, newer, newer]);
   expect(asked.sort()).toEqual(['fetch', 'probe', 'shared', 'shared']);
+});
+
+test('a commit as careless tools made them once is fetched all the same', async () => {
+  await using it = fixture();
+  const tree = git(it.origin, 'rev-parse', 'main^{tree}');
+  const [author, committer] = ['author A <a@b.c> 1 +0000', 'committer A <a@b.c> 99999999999999999999 +0000'];
+  writeFileSync(join(it.folder, 'old'), `tree ${tree}\n${author}\n${committer}\n\nOld\n`);
+  const old = git(it.origin, 'hash-object', '-t', 'commit', '-w', '--literally', join(it.folder, 'old'));
+  git(it.origin, 'update-ref', 'refs/heads/old', old);
+  expect((await it.manager().checkout({ repo: it.origin, ref: 'old' })).base).toBe(old);
 });
 
 test('a checkout that waits for its turn to ask can be given up', async () => {
@@ -100,9 +114,37 @@ test('a checkout that waits for its turn to ask can be given up', async () => {
   await clock.advance(1000);
   const giveUp = new AbortController();
   const waiting = manager.checkout({ repo: it.origin, ref: 'main', signal: giveUp.signal });
-  await waitsFor(59_000);
+  const patient = manager.checkout({ repo: it.origin, ref: 'main' });
+  await waitsFor(39_000);
   giveUp.abort(new Error('enough'));
   await expect(waiting).rejects.toThrow('enough');
+  await clock.advance(39_000);
+  expect((await patient).base).toBe(git(it.origin, 'rev-parse', 'main'));
+});
+
+test("a checkout that waits for its turn to ask about one ref is in nobody's way at another", async () => {
+  await using it = fixture();
+  const { manager, clock, waitsFor } = paced(it);
+  await manager.checkout({ repo: it.origin, ref: 'main' });
+  await clock.advance(1000);
+  const waiting = manager.checkout({ repo: it.origin, ref: 'main' });
+  await waitsFor(39_000);
+  git(it.origin, 'branch', 'other');
+  expect((await manager.checkout({ repo: it.origin, ref: 'other' })).base).toBe(git(it.origin, 'rev-parse', 'main'));
+  await clock.advance(39_000);
+  await waiting;
+});
+
+test('a remote that answers fast may be asked again after three times as long', async () => {
+  await using it = fixture();
+  const { manager, asked, clock, waitsFor } = paced(it, 100);
+  await manager.checkout({ repo: it.origin, ref: 'main' });
+  const second = manager.checkout({ repo: it.origin, ref: 'main' });
+  await waitsFor(200);
+  asked.length = 0;
+  await clock.advance(200);
+  await second;
+  expect(asked).toEqual(['probe']);
 });
 
 test('the answer to a question that was under way counts as far as maxAge allows', async () => {
@@ -112,9 +154,9 @@ test('the answer to a question that was under way counts as far as maxAge allows
   asked.length = 0;
   await clock.advance(20_000);
   const first = manager.checkout({ repo: it.origin, ref: 'main' });
-  await waitsFor(40_000);
-  await clock.advance(40_500);
-  const second = manager.checkout({ repo: it.origin, ref: 'main', maxAge: '1s' });
+  await waitsFor(20_000);
+  await clock.advance(20_500);
+  const second = manager.checkout({ repo: it.origin, ref: 'main', maxAge: '30s' });
   await Promise.all([first, second]);
   expect(asked).toEqual(['probe', 'shared']);
 });

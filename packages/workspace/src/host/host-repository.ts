@@ -82,13 +82,16 @@ export async function openHostRepository(context: HostContext): Promise<HostRepo
     ...call,
     ...(inTree ? { workTree: path, prefix: enter(path), env: { ...filters, ...call.env } } : {}),
   });
+  // Nobody else writes it, and every operation asks.
+  let tip = (await readFile(join(gitDir, 'HEAD'), 'utf8')).trim();
   return {
     context,
     gitDir,
-    tip: async () => (await readFile(join(gitDir, 'HEAD'), 'utf8')).trim(),
+    tip: async () => tip,
     setTip: async (commit) => {
       await writeFile(join(gitDir, 'HEAD.new'), `${commit}\n`);
       await rename(join(gitDir, 'HEAD.new'), join(gitDir, 'HEAD'));
+      tip = commit;
     },
     run: (call) => git.run(calling(call)),
     text: (call) => git.text(calling(call)),

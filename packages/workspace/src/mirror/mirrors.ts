@@ -20,7 +20,8 @@ import {
   withSeen,
   writeMirror,
 } from './record.ts';
-import { awaitTurn } from './spacing.ts';
+import { inRounds } from './rounds.ts';
+import { awaitTurn, untilTurn } from './spacing.ts';
 
 /** What a caller wants to have in the mirror. */
 export interface Want {
@@ -103,7 +104,7 @@ function supplyOf(
 
 /**
  * Has the wanted commit in the mirror: from what is there when that is good enough, else by one fetch that all callers
- * of all processes share. Who waits for the lock looks again before it asks the remote itself.
+ * of all processes share. Who waits looks again before it asks the remote itself.
  */
 export async function supply(services: Services, want: Want): Promise<Supply> {
   const [{ key, url }] = want.addresses;
@@ -116,22 +117,33 @@ export async function supply(services: Services, want: Want): Promise<Supply> {
   if ((await readMirror(services.root, key)) === undefined) {
     await fromFirstReachable(want.addresses, (address) => resolveWanted(services, want, address));
   }
-  await using _lock = await takeLock(services, key, want.signal);
-  const shared = await present(services, want, notBefore);
   const fetchMs = (): number => services.clock.monotonic() - started;
-  if (shared !== undefined) {
-    notify(services.instrumentation.onFetched, {
-      repo: url,
-      kind: 'fetch',
-      durationMs: fetchMs(),
-      shared: true,
-      code: undefined,
-    });
-    return { ...shared, fetchMs: fetchMs() };
-  }
-  await awaitTurn(services, key, want.ref, want.signal);
-  const supplied = await fromFirstReachable(want.addresses, (address) => fetchWanted(services, want, address));
+  const look = async (): Promise<Supply | undefined> => {
+    const shared = await present(services, want, notBefore);
+    if (shared === undefined) return undefined;
+    const event = { repo: url, kind: 'fetch', durationMs: fetchMs(), shared: true, code: undefined } as const;
+    notify(services.instrumentation.onFetched, event);
+    return shared;
+  };
+  const question = JSON.stringify([key, want.ref, want.partial]);
+  const supplied = await inRounds(services, question, want.signal, {
+    look,
+    ask: () => askInTurn(services, want, look),
+  });
   return { ...supplied, fetchMs: fetchMs() };
+}
+
+/** Asks when it is this ref's turn; another process may have asked by then, too early for us or just right. */
+async function askInTurn(services: Services, want: Want, look: () => Promise<Supply | undefined>): Promise<Supply> {
+  const [{ key }] = want.addresses;
+  for (;;) {
+    await awaitTurn(services, key, want.ref, want.signal);
+    await using _lock = await takeLock(services, key, want.signal);
+    const shared = await look();
+    if (shared !== undefined) return shared;
+    if ((await untilTurn(services, key, want.ref)) > 0) continue;
+    return await fromFirstReachable(want.addresses, (address) => fetchWanted(services, want, address));
+  }
 }
 
 async function fromFirstReachable<T>(
@@ -160,7 +172,9 @@ async function fetchWanted(services: Services, want: Want, address: RepositoryAd
   const { root, clock } = services;
   const [main] = want.addresses;
   const at = clock.now();
+  const began = clock.monotonic();
   const resolved = await resolveWanted(services, want, address);
+  const took = clock.monotonic() - began;
   const record = await readyRecord(services, want, address, resolved);
   const gitDir = generationPath(root, main.key, record.generation);
   const wanted = { id: resolved.id, generation: record.generation };
@@ -176,7 +190,7 @@ async function fetchWanted(services: Services, want: Want, address: RepositoryAd
       `${address.url}: "${want.ref ?? 'HEAD'}" is no commit. Name a branch, a tag or a commit`,
     );
   }
-  const seen = withSeen(record, want.ref ?? '', { name: resolved.name, commit, at });
+  const seen = withSeen(record, want.ref ?? '', { name: resolved.name, commit, at, took });
   await writeMirror(root, main.key, seen);
   return { ...supplyOf(services, main, seen), commit, name: resolved.name, fetchMs: 0 };
 }

@@ -10,6 +10,8 @@ export interface SeenRef {
   readonly commit: string;
   /** When the question was asked, in milliseconds since the epoch. */
   readonly at: number;
+  /** Milliseconds that the answer took; absent in records of earlier versions. */
+  readonly took?: number;
 }
 
 /** The state of a mirror; written under its lock. */

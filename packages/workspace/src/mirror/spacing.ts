@@ -2,6 +2,9 @@ import type { Clock } from '../clock.ts';
 import type { Services } from '../services.ts';
 import { readMirror } from './record.ts';
 
+/** A question may be followed by the next one after so many times what its answer took: asking takes a third of the time at most. */
+const PAUSE = 3;
+
 function wait(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
@@ -17,8 +20,18 @@ function wait(clock: Clock, ms: number, signal: AbortSignal | undefined): Promis
 }
 
 /**
- * Waits until the remote may be asked about a ref again. The caller holds the mirror's lock: whoever comes meanwhile
- * stands in line, and finds the answer that this one is about to get.
+ * Milliseconds until the remote may be asked about a ref again: up to the manager's interval, less where answers come fast.
+ * A clock that was set back must not make anybody wait for longer.
+ */
+export async function untilTurn({ root, clock, askIntervalMs }: Services, key: string, ref = ''): Promise<number> {
+  const seen = (await readMirror(root, key))?.seen[ref];
+  if (seen === undefined) return 0;
+  const interval = Math.min(askIntervalMs, PAUSE * (seen.took ?? askIntervalMs));
+  return Math.max(0, Math.min(seen.at + interval - clock.now(), interval));
+}
+
+/**
+ * Waits until the remote may be asked about a ref again. Not under the mirror's lock, which others need for other refs.
  *
  * @throws the signal's reason when it is aborted
  */
@@ -28,11 +41,7 @@ export async function awaitTurn(
   ref: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { clock, root, askIntervalMs } = services;
-  const last = (await readMirror(root, key))?.seen[ref ?? '']?.at;
-  if (last === undefined) return;
-  const left = last + askIntervalMs - clock.now();
+  const left = await untilTurn(services, key, ref);
   signal?.throwIfAborted();
-  // A clock that was set back must not make anybody wait for longer.
-  if (left > 0) await wait(clock, Math.min(left, askIntervalMs), signal);
+  if (left > 0) await wait(services.clock, left, signal);
 }

@@ -6,7 +6,7 @@ import type { Owner } from '../files/owner.ts';
 import { createLauncher, type Launcher } from '../launcher.ts';
 import { type Root, stagingPath } from '../root.ts';
 import { runTool, type ToolAnswer, toolEnvironment } from '../tool.ts';
-import { mountPoints, mountsBelow } from './mount-table.ts';
+import { mountPoints, mountsBelow, pointsBelow } from './mount-table.ts';
 import {
   mountError,
   mountOptions,
@@ -49,7 +49,9 @@ async function unmountAlone(point: string): Promise<void> {
 }
 
 async function unmountBatch(launcher: Launcher, folders: readonly string[]): Promise<readonly undefined[]> {
-  const points = (await Promise.all(folders.map(mountsBelow))).flat();
+  // One reading for all: the kernel writes the table anew for each.
+  const table = await mountPoints();
+  const points = folders.flatMap((folder) => pointsBelow(folder, table));
   if (points.length > 0 && !(await runTool('umount', ['--', ...points], launcher)).ok) {
     for (const folder of folders) for (const point of await mountsBelow(folder)) await unmountAlone(point);
   }
@@ -64,6 +66,8 @@ export function kernelMounts(root: Root, owner: Owner): OverlayMounts {
   const mountSoon = inBatches<OverlayRequest, ToolAnswer>(BATCH, (batch) =>
     alone(() => mountBatch(root, owner, launcher, batch)),
   );
+  /** What was mounted here and not given away: it needs no look at the table before it is unmounted. */
+  const mine = new Set<string>();
   const unmountSoon = inBatches<string, undefined>(BATCH, (batch) => alone(() => unmountBatch(launcher, batch)));
   return {
     userAttributes: false,
@@ -71,13 +75,14 @@ export function kernelMounts(root: Root, owner: Owner): OverlayMounts {
       await prepareFolders(request);
       const { ok, words } = await mountSoon(request);
       const tree = join(request.folder, 'tree');
-      if (ok) return plainView(tree);
-      throw mountError(words);
+      if (!ok) throw mountError(words);
+      mine.add(request.folder);
+      return plainView(tree);
     },
     release: async (folder) => {
-      if ((await mountsBelow(folder)).length > 0) await unmountSoon(folder);
+      if (mine.delete(folder) || (await mountsBelow(folder)).length > 0) await unmountSoon(folder);
     },
-    keep: async () => undefined,
+    keep: async (folder) => void mine.delete(folder),
     close: () => launcher.close(),
   };
 }

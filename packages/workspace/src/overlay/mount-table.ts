@@ -8,6 +8,10 @@ export async function mountPoints(): Promise<readonly string[]> {
 
 /** Mount points at or below a folder, deepest first. */
 export async function mountsBelow(folder: string): Promise<readonly string[]> {
-  const points = await mountPoints();
+  return pointsBelow(folder, await mountPoints());
+}
+
+/** Those of a list of mount points that are at or below a folder, deepest first. */
+export function pointsBelow(folder: string, points: readonly string[]): readonly string[] {
   return points.filter((point) => point === folder || point.startsWith(`${folder}/`)).reverse();
 }
