@@ -107,6 +107,28 @@ test('a commit as careless tools made them once is fetched all the same', async 
   expect((await it.manager().checkout({ repo: it.origin, ref: 'old' })).base).toBe(old);
 });
 
+test('a question that is under way is no answer for who comes later', async () => {
+  await using it = fixture();
+  const answers: (() => void)[] = [];
+  let holds = false;
+  const aroundFetch = async <T>(work: () => Promise<T>): Promise<T> => {
+    const answer = await work();
+    if (holds) await new Promise<void>((resolve) => answers.push(resolve));
+    return answer;
+  };
+  const manager = it.manager({ instrumentation: { aroundFetch } });
+  const old = await manager.checkout({ repo: it.origin, ref: 'main' });
+  holds = true;
+  const first = manager.checkout({ repo: it.origin, ref: 'main' });
+  await waitFor(() => answers.length === 1);
+  holds = false;
+  const newer = it.push({ 'n.txt': 'n\n' });
+  const second = manager.checkout({ repo: it.origin, ref: 'main', leaseId: 'second' });
+  await waitFor(() => existsSync(join(it.root, 'leases', 'second.json')));
+  for (const answer of answers) setTimeout(answer, 20);
+  expect([(await first).base, (await second).base]).toEqual([old.base, newer]);
+});
+
 test('a checkout that waits for its turn to ask can be given up', async () => {
   await using it = fixture();
   const { manager, clock, waitsFor } = paced(it);
@@ -133,6 +155,36 @@ test("a checkout that waits for its turn to ask about one ref is in nobody's way
   expect((await manager.checkout({ repo: it.origin, ref: 'other' })).base).toBe(git(it.origin, 'rev-parse', 'main'));
   await clock.advance(39_000);
   await waiting;
+});
+
+test('a question of another process that came too early for one postpones its turn', async () => {
+  await using it = fixture();
+  const { manager, clock, waitsFor } = paced(it);
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let answered = false;
+  const aroundFetch = async <T>(work: () => Promise<T>): Promise<T> => {
+    const answer = await work();
+    answered = true;
+    await held;
+    return answer;
+  };
+  const other = it.manager({ clock, askInterval: '1m', instrumentation: { aroundFetch } });
+  await manager.checkout({ repo: it.origin, ref: 'main' });
+  await clock.advance(60_000);
+  const first = other.checkout({ repo: it.origin, ref: 'main' });
+  await waitFor(() => answered);
+  await clock.advance(20_000);
+  const newer = it.push({ 'n.txt': 'n\n' });
+  const second = manager.checkout({ repo: it.origin, ref: 'main', leaseId: 'second' });
+  await waitFor(() => existsSync(join(it.root, 'leases', 'second.json')));
+  setTimeout(release, 20);
+  await first;
+  await waitsFor(40_000);
+  await clock.advance(40_000);
+  expect((await second).base).toBe(newer);
 });
 
 test('a remote that answers fast may be asked again after three times as long', async () => {

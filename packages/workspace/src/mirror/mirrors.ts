@@ -133,15 +133,18 @@ export async function supply(services: Services, want: Want): Promise<Supply> {
   return { ...supplied, fetchMs: fetchMs() };
 }
 
+/** Waits for one's turn. What another process asks during the second one is good for us; a clock that was set back never says so. */
+const TURNS = 2;
+
 /** Asks when it is this ref's turn; another process may have asked by then, too early for us or just right. */
 async function askInTurn(services: Services, want: Want, look: () => Promise<Supply | undefined>): Promise<Supply> {
   const [{ key }] = want.addresses;
-  for (;;) {
+  for (let turn = 1; ; turn += 1) {
     await awaitTurn(services, key, want.ref, want.signal);
     await using _lock = await takeLock(services, key, want.signal);
     const shared = await look();
     if (shared !== undefined) return shared;
-    if ((await untilTurn(services, key, want.ref)) > 0) continue;
+    if (turn < TURNS && (await untilTurn(services, key, want.ref)) > 0) continue;
     return await fromFirstReachable(want.addresses, (address) => fetchWanted(services, want, address));
   }
 }
