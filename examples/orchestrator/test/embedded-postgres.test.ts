@@ -52,7 +52,7 @@ test('processes on the same folder share one server, and the last to leave stops
   expect(await ask(second.url, 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
 
   await second.close();
-  expect(isAlive(pid)).toBe(false);
+  await waitFor(() => !isAlive(pid), { what: 'the server to end' });
 
   await using third = await openEmbeddedPostgres({ directory: root });
   expect(third.started).toBe(true);
@@ -70,7 +70,7 @@ test('a server that its owner left running is taken over, and stopped by whoever
   expect(next.started).toBe(false);
   expect(next.url).toBe(url);
   await next.close();
-  expect(isAlive(pid)).toBe(false);
+  await waitFor(() => !isAlive(pid), { what: 'the server to end' });
 });
 
 test('a server that is killed comes back on its own, on the same port, with its data', async () => {

@@ -95,8 +95,8 @@ test('nats tells a process that lost its connection what it missed', async () =>
   sender.publish({ kind: 'cancel', runId: 'missed' });
   await waitFor(() => link.connections() === 0);
   link.restore();
-  await waitFor(() => hints.some((hint) => hint.runId === 'missed'), { timeout: 20_000 });
-});
+  await waitFor(() => hints.some((hint) => hint.runId === 'missed'), { timeout: 60_000 });
+}, 90_000);
 
 test('nats tells what was missed also to a process whose consumer the server forgot', async () => {
   await using link = await startProxy({ target: nats.url });
@@ -112,9 +112,9 @@ test('nats tells what was missed also to a process whose consumer the server for
   sender.publish({ kind: 'cancel', runId: 'missed' });
   await waitFor(() => link.connections() === 0);
   link.restore();
-  await waitFor(() => hints.some((hint) => hint.runId === 'missed'), { timeout: 20_000 });
+  await waitFor(() => hints.some((hint) => hint.runId === 'missed'), { timeout: 60_000 });
   expect(hints.filter((hint) => hint.runId === 'missed')).toHaveLength(1);
-});
+}, 90_000);
 
 async function forgetConsumers(): Promise<void> {
   const connection = await connect({ servers: new URL(nats.url).host });
