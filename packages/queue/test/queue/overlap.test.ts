@@ -41,6 +41,20 @@ function gated(exchangesAtOnce: number, handsOver = false): { readonly adapter: 
   return { adapter, gate };
 }
 
+/** Runs so many jobs, on eight slots without prefetch. */
+async function runAll(queue: ReturnType<typeof workQueue>, count: number): Promise<void> {
+  let done = 0;
+  queue.work(
+    {
+      work: async () => {
+        done += 1;
+      },
+    },
+    { concurrency: 8, prefetch: 0 },
+  );
+  await expect.poll(() => done, { timeout: 20_000 }).toBe(count);
+}
+
 describe('a worker with several exchanges under way', () => {
   it.each([1, 2])('keeps %i under way when much waits, and claims no more than it may hold', async (atOnce) => {
     const { adapter, gate } = gated(atOnce);
@@ -91,16 +105,7 @@ describe('a worker with several exchanges under way', () => {
       }
       return answer;
     };
-    let done = 0;
-    queue.work(
-      {
-        work: async () => {
-          done += 1;
-        },
-      },
-      { concurrency: 8, prefetch: 0 },
-    );
-    await expect.poll(() => done, { timeout: 20_000 }).toBe(200);
+    await runAll(queue, 200);
     expect(Math.max(...gate.sent.map(({ settle }) => settle.length))).toBe(4);
   });
 
@@ -127,16 +132,7 @@ describe('a worker with several exchanges under way', () => {
     const { adapter, gate } = gated(2, true);
     await using queue = workQueue({}, { adapter });
     await queue.enqueueMany(Array.from({ length: 200 }, (_, n) => ({ name: 'work' as const, payload: { n } })));
-    let done = 0;
-    queue.work(
-      {
-        work: async () => {
-          done += 1;
-        },
-      },
-      { concurrency: 8, prefetch: 0 },
-    );
-    await expect.poll(() => done, { timeout: 20_000 }).toBe(200);
+    await runAll(queue, 200);
     await expect.poll(() => gate.sent.at(-1)?.offer, { timeout: 20_000 }).toBeDefined();
     const lost = gate.sent.filter(({ lostCalls }) => lostCalls.length > 0).length;
     expect(gate.sent.length).toBeGreaterThan(20);
