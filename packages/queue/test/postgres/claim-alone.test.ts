@@ -1,29 +1,17 @@
-import { startPostgres } from '@millrace/test-support';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
 import type { NewJob, QueueStorage } from '../../src/index.ts';
-import { postgresAdapter } from '../../src/postgres.ts';
+import { startStorage } from './storage-of-file.ts';
 
 // A tenant that is alone in the ring is claimed from, and placed anew, without a look at others: here are those that come to it afterwards.
 
-let server: Awaited<ReturnType<typeof startPostgres>>;
-let pool: pg.Pool;
+let stop: () => Promise<void>;
 let storage: QueueStorage;
 let call = 0;
 
 beforeAll(async () => {
-  server = await startPostgres();
-  pool = new pg.Pool({ connectionString: await server.createDatabase(), max: 2 });
-  pool.on('error', () => undefined);
-  const options = { queue: 'q', clock: systemClock, random: Math.random };
-  storage = await postgresAdapter({ pool, listen: false }).open(options);
+  ({ storage, stop } = await startStorage(2));
 });
-afterAll(async () => {
-  await storage.close();
-  await pool.end();
-  await server.stop();
-});
+afterAll(() => stop());
 
 function newJob(id: string, tenant: string, priority: number): NewJob {
   return {

@@ -1,33 +1,20 @@
-import { startPostgres } from '@millrace/test-support';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
 import { failure, newJob } from '../../src/conformance/harness.ts';
 import type { ExchangeRequest, QueueStorage } from '../../src/index.ts';
-import { postgresAdapter } from '../../src/postgres.ts';
+import { startStorage } from './storage-of-file.ts';
 
-let server: Awaited<ReturnType<typeof startPostgres>>;
+let stop: () => Promise<void>;
 let pool: pg.Pool;
 let storage: QueueStorage;
 let call = 0;
 
 beforeAll(async () => {
-  server = await startPostgres();
-  pool = new pg.Pool({ connectionString: await server.createDatabase(), max: 3 });
-  // A connection may still be closing when its server stops.
-  pool.on('error', () => undefined);
-  storage = await postgresAdapter({ pool, listen: false }).open({
-    queue: 'q',
-    clock: systemClock,
-    random: Math.random,
-  });
+  ({ pool, storage, stop } = await startStorage(3));
   // The first sweep of a new database begins a partition.
   await exchange({});
 });
-afterAll(async () => {
-  await pool.end();
-  await server.stop();
-});
+afterAll(() => stop());
 
 function exchange(more: Partial<ExchangeRequest>) {
   call += 1;

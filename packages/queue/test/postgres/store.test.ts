@@ -1,31 +1,18 @@
-import { startPostgres } from '@millrace/test-support';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
 import type { NewJob, QueueStorage } from '../../src/index.ts';
-import { postgresAdapter } from '../../src/postgres.ts';
+import { startStorage } from './storage-of-file.ts';
 
 // New ids are stored without a look for known ones, see fn.store_jobs: here are those that turn out to be known all the same.
 
-let server: Awaited<ReturnType<typeof startPostgres>>;
+let stop: () => Promise<void>;
 let pool: pg.Pool;
 let storage: QueueStorage;
 
 beforeAll(async () => {
-  server = await startPostgres();
-  pool = new pg.Pool({ connectionString: await server.createDatabase(), max: 4 });
-  pool.on('error', () => undefined);
-  storage = await postgresAdapter({ pool, listen: false }).open({
-    queue: 'q',
-    clock: systemClock,
-    random: Math.random,
-  });
+  ({ pool, storage, stop } = await startStorage(4));
 });
-afterAll(async () => {
-  await storage.close();
-  await pool.end();
-  await server.stop();
-});
+afterAll(() => stop());
 beforeEach(() => pool.query('TRUNCATE millrace.job, millrace.ready, millrace.delayed, millrace.arrival'));
 
 function newJob(id: string, payload: string): NewJob {
